@@ -1,0 +1,92 @@
+//! Which entry of the submission queue an operation is: one arm each.
+
+use io_uring::opcode::{
+    Accept, AsyncCancel, AsyncCancel2, Bind, Close, Connect, Fsync, LinkTimeout, Listen, Nop,
+    OpenAt, PollAdd, Read, Recv, Send, Shutdown, Socket, Timeout, Write,
+};
+use io_uring::squeue::Entry;
+use io_uring::types::{self, CancelBuilder, Fd, FsyncFlags, TimeoutFlags};
+
+use crate::handle::RawHandle;
+use crate::key::Key;
+use crate::kind::OpKind;
+use crate::op::RawOp;
+
+/// The entry of `op`. The number at the end of a line is the version of Linux that had it first.
+pub fn of(op: RawOp) -> Entry {
+    match op {
+        RawOp::Nop => Nop::new().build(), // 5.1
+        RawOp::Read { fd, buf, len, offset } => {
+            Read::new(Fd(fd), buf, len).offset(offset).build() // 5.6
+        }
+        RawOp::Write { fd, buf, len, offset } => {
+            Write::new(Fd(fd), buf, len).offset(offset).build() // 5.6
+        }
+        RawOp::Fsync { fd, data_only } => {
+            let flags = if data_only { FsyncFlags::DATASYNC } else { FsyncFlags::empty() };
+            Fsync::new(Fd(fd)).flags(flags).build() // 5.1
+        }
+        RawOp::OpenAt { dir, path, flags, mode } => {
+            OpenAt::new(Fd(dir), path).flags(flags).mode(mode).build() // 5.6
+        }
+        RawOp::Close { fd, .. } => Close::new(Fd(fd)).build(), // 5.6
+        RawOp::Socket { domain, kind, protocol } => Socket::new(domain, kind, protocol).build(), // 5.19
+        RawOp::Bind { fd, address, len } => Bind::new(Fd(fd), address, len).build(), // 6.11
+        RawOp::Listen { fd, backlog } => Listen::new(Fd(fd), backlog).build(),       // 6.11
+        RawOp::Accept { fd } => {
+            let nobody = (std::ptr::null_mut(), std::ptr::null_mut());
+            Accept::new(Fd(fd), nobody.0, nobody.1).flags(libc::SOCK_CLOEXEC).build() // 5.5
+        }
+        RawOp::Connect { fd, address, len } => Connect::new(Fd(fd), address, len).build(), // 5.5
+        RawOp::Send { fd, buf, len, flags } => Send::new(Fd(fd), buf, len).flags(flags).build(), // 5.6
+        RawOp::Recv { fd, buf, len, flags } => Recv::new(Fd(fd), buf, len).flags(flags).build(), // 5.6
+        RawOp::Shutdown { fd, how } => Shutdown::new(Fd(fd), how).build(), // 5.11
+        RawOp::Timeout { after } => {
+            // That the time is up breaks no chain, since 5.16.
+            Timeout::new(after.cast()).flags(TimeoutFlags::ETIME_SUCCESS).build() // 5.4
+        }
+        RawOp::LinkTimeout { after } => LinkTimeout::new(after.cast()).build(), // 5.5
+        RawOp::Cancel { target, .. } => cancel(target),                         // 5.5
+        RawOp::Poll { fd, events } => PollAdd::new(Fd(fd), events).build(),     // 5.1
+    }
+}
+
+/// Asks the operation of `key` to stop.
+pub fn cancel(key: Key) -> Entry {
+    AsyncCancel::new(key.to_bits()).build()
+}
+
+/// Asks everything that is in flight on `fd` to stop: Linux 5.19.
+pub fn cancel_all_of(fd: RawHandle) -> Entry {
+    AsyncCancel2::new(CancelBuilder::fd(Fd(fd)).all()).build()
+}
+
+/// Waits a moment: the time between two attempts to stop an operation that has not started.
+pub fn moment() -> Entry {
+    static MOMENT: types::Timespec = types::Timespec::new().nsec(1_000_000);
+    Timeout::new(&MOMENT).flags(TimeoutFlags::ETIME_SUCCESS).build()
+}
+
+/// The opcode that the kernel must know for operations of this kind.
+pub const fn opcode(kind: OpKind) -> u8 {
+    match kind {
+        OpKind::Nop => Nop::CODE,
+        OpKind::Read | OpKind::WaitEventSource => Read::CODE,
+        OpKind::Write | OpKind::NotifyEventSource => Write::CODE,
+        OpKind::Fsync => Fsync::CODE,
+        OpKind::OpenAt => OpenAt::CODE,
+        OpKind::Close | OpKind::CloseEventSource => Close::CODE,
+        OpKind::Socket => Socket::CODE,
+        OpKind::Bind => Bind::CODE,
+        OpKind::Listen => Listen::CODE,
+        OpKind::Accept => Accept::CODE,
+        OpKind::Connect => Connect::CODE,
+        OpKind::Send => Send::CODE,
+        OpKind::Recv => Recv::CODE,
+        OpKind::Shutdown => Shutdown::CODE,
+        OpKind::Timeout => Timeout::CODE,
+        OpKind::LinkTimeout => LinkTimeout::CODE,
+        OpKind::Cancel => AsyncCancel::CODE,
+        OpKind::Poll => PollAdd::CODE,
+    }
+}

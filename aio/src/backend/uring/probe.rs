@@ -1,0 +1,85 @@
+//! What this kernel's io_uring can do: found out once per process.
+
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use io_uring::{Builder, IoUring, Probe};
+
+use super::entry;
+use crate::error::{Cause, Error};
+use crate::kind::OpKind;
+
+/// Ways to set a ring up, the best one first, each with the version of Linux that it needs.
+const WAYS: [fn(&mut Builder); 4] = [
+    // 6.6: no array of indices between the queue and its entries.
+    |builder| {
+        defer(builder);
+        builder.setup_no_sqarray();
+    },
+    // 6.1: completions are worked off when the owner asks, and interrupt it at no other time.
+    defer,
+    // 5.19: completions are worked off when the owner enters the kernel.
+    |builder| {
+        builder.setup_clamp().setup_submit_all().setup_coop_taskrun().setup_taskrun_flag();
+    },
+    // 5.6
+    |builder| {
+        builder.setup_clamp();
+    },
+];
+
+fn defer(builder: &mut Builder) {
+    builder.setup_clamp().setup_submit_all();
+    builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+}
+
+/// Sets a ring up in the best way that the kernel knows; also says whether that is new enough to
+/// cancel by descriptor.
+///
+/// # Errors
+///
+/// - [`Cause::Unsupported`]: there is no io_uring, it is forbidden, or it is older than 5.11.
+/// - [`Cause::Os`]: the system refused, for example because of a limit.
+pub fn build(entries: u32) -> Result<(IoUring, bool), Error> {
+    static BEST: AtomicUsize = AtomicUsize::new(0);
+    for (way, set_up) in WAYS.iter().enumerate().skip(BEST.load(Ordering::Relaxed)) {
+        let mut builder = IoUring::builder();
+        set_up(&mut builder);
+        match builder.build(entries) {
+            Ok(ring) => {
+                BEST.store(way, Ordering::Relaxed);
+                let has = ring.params();
+                if !has.is_feature_nodrop() || !has.is_feature_ext_arg() {
+                    break;
+                }
+                return Ok((ring, way < 2));
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+            Err(error) => return Err(Error::of_ring(cause(&error))),
+        }
+    }
+    Err(Error::of_ring(Cause::Unsupported))
+}
+
+fn cause(error: &io::Error) -> Cause {
+    match error.raw_os_error() {
+        Some(libc::ENOSYS | libc::EPERM | libc::EACCES) | None => Cause::Unsupported,
+        Some(code) => Cause::Os(code),
+    }
+}
+
+/// Whether operations of this kind can be done.
+pub fn supports(ring: &IoUring, kind: OpKind) -> bool {
+    knows(ring, kind) || matches!(kind, OpKind::Socket | OpKind::Bind | OpKind::Listen)
+}
+
+/// Whether the kernel knows the opcode of `kind`.
+pub fn knows(ring: &IoUring, kind: OpKind) -> bool {
+    static PROBE: OnceLock<Option<Probe>> = OnceLock::new();
+    let probe = PROBE.get_or_init(|| {
+        let mut probe = Probe::new();
+        ring.submitter().register_probe(&mut probe).ok().map(|()| probe)
+    });
+    probe.as_ref().is_some_and(|probe| probe.is_supported(entry::opcode(kind)))
+}

@@ -1,0 +1,579 @@
+//! The dynamic queue: operations are queued now and completed later, in any number.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
+
+use crate::backend::{Mode, Options};
+use crate::batch::{Batch, Lowering, Shape};
+use crate::error::{Cause, Error};
+use crate::key::Key;
+use crate::kind::OpKind;
+use crate::op::{Answer, Link, Operation, RawOp};
+use crate::ring::{self, Id, NoUnwind, Ring};
+
+/// A queue of operations that own what they use: see [`Queue`], of which it is the kind that a
+/// program holds, and [`Dynamic::scope`] for operations that borrow.
+pub type Dynamic = Queue<'static, 'static>;
+
+/// Queues operations now, to complete them later.
+///
+/// ```
+/// use corio_aio::{self as aio, Dynamic, Mode, op};
+/// # fn main() -> std::io::Result<()> {
+/// # let dir = tempfile::tempdir()?;
+/// # std::fs::write(dir.path().join("a"), "hello")?;
+/// let mut ring = Dynamic::new(16)?;
+/// let file = std::fs::File::open(dir.path().join("a"))?;
+/// let ticket = ring.queue(op::read(file, vec![0; 64]))?;
+/// for done in ring.complete(Mode::Blocking)? {
+///     assert_eq!((done.id, done.failed), (ticket.id(), false));
+/// }
+/// let (n, read) = ticket.recover(&mut ring)?;
+/// assert_eq!(&read.buf[..n?], b"hello");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// An operation has its place until its result was taken, or given up, through its [`Ticket`]:
+/// [`Queue::capacity`] counts both those in flight and those complete.
+///
+/// Dropping it cancels what is in flight and waits for it; forgetting it leaks what was queued.
+pub struct Queue<'scope, 'env: 'scope> {
+    ring: Ring,
+    capacity: usize,
+    held: usize,
+    /// What was queued and not taken, by slot of its key.
+    entries: Vec<Option<Entry>>,
+    /// What is complete and not reported.
+    unreported: VecDeque<Key>,
+    /// Whether a scope is open: what is queued is of that scope.
+    is_scoped: bool,
+    /// Both invariant, as those of `std::thread::Scope` are: what is queued outlives `'scope`, and
+    /// a queue of one scope is of no use in another.
+    _scope: PhantomData<&'scope mut &'scope ()>,
+    _env: PhantomData<&'env mut &'env ()>,
+}
+
+/// An operation that was queued and not taken; its type is known to its ticket only.
+struct Entry {
+    key: Key,
+    op: NonNull<dyn Stored>,
+    is_scoped: bool,
+    is_detached: bool,
+}
+
+/// An operation that was queued, and how its result is had.
+///
+/// It is a number: forgetting it keeps the operation's place in its queue taken, and no more.
+#[derive(Debug)]
+#[must_use = "the place in the queue is taken until the result is: take, recover or detach it"]
+pub struct Ticket<O> {
+    id: Id,
+    _op: PhantomData<fn() -> O>,
+}
+
+/// The report that a queued operation is complete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Done {
+    /// Which one.
+    pub id: Id,
+    /// The number that it carries ([`Operation::userdata`]), or 0.
+    pub userdata: u64,
+    /// Whether it failed; its ticket has the error.
+    pub failed: bool,
+}
+
+/// Is told what is complete; implemented by closures over [`Done`].
+///
+/// It gets no access to the queue that calls it. A panic is held until all has been reported.
+pub trait Handler {
+    /// An operation is complete.
+    fn completed(&mut self, done: Done);
+}
+
+impl<F: FnMut(Done)> Handler for F {
+    fn completed(&mut self, done: Done) {
+        self(done);
+    }
+}
+
+impl Dynamic {
+    /// A queue with room for `capacity` operations.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ring::new`].
+    pub fn new(capacity: usize) -> Result<Dynamic, Error> {
+        let entries = u32::try_from(capacity).unwrap_or(u32::MAX).min(Options::DEFAULT.entries);
+        Dynamic::with_options(capacity, Options { entries, ..Options::DEFAULT })
+    }
+
+    /// A queue with room for `capacity` operations, set up as `options` say.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ring::new`].
+    pub fn with_options(capacity: usize, options: Options) -> Result<Dynamic, Error> {
+        Ok(Queue {
+            ring: Ring::new(&options)?,
+            capacity,
+            held: 0,
+            entries: Vec::new(),
+            unreported: VecDeque::new(),
+            is_scoped: false,
+            _scope: PhantomData,
+            _env: PhantomData,
+        })
+    }
+
+    /// Lets operations borrow what lives outside of the call.
+    ///
+    /// It returns when everything queued in it is complete: it waits for what the closure did not
+    /// wait for, as [`std::thread::scope`] does. If the closure panics, what is in flight is
+    /// canceled first. Results that were not taken are dropped.
+    ///
+    /// ```
+    /// use corio_aio::{self as aio, Dynamic, op};
+    /// # fn main() -> std::io::Result<()> {
+    /// # let (client, server) = std::os::unix::net::UnixStream::pair()?;
+    /// let mut ring = Dynamic::new(16)?;
+    /// let mut buf = [0; 64];
+    /// let n = ring.scope(|ring| {
+    ///     let received = ring.queue(op::recv(&server, &mut buf))?;
+    ///     ring.queue(op::send(&client, b"hey"))?.detach(ring);
+    ///     ring.complete_all()?;
+    ///     received.take(ring)
+    /// })?;
+    /// assert_eq!(&buf[..n], b"hey");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Aborts
+    ///
+    /// If the ring breaks while borrowed memory is in flight, the process is aborted.
+    pub fn scope<'env, R>(
+        &mut self,
+        f: impl for<'scope> FnOnce(&mut Queue<'scope, 'env>) -> R,
+    ) -> R {
+        self.is_scoped = true;
+        let queue: *mut Queue<'_, 'env> = (&raw mut *self).cast();
+        // SAFETY: the types differ in two lifetimes only, which bound what may be queued. That all
+        // of it is complete and dropped before those lifetimes end is what the rest of this
+        // function sees to, on return and on panic; nobody else can end them sooner, because the
+        // queue can't be moved out of the reference: no other one has its lifetimes.
+        let queue = unsafe { &mut *queue };
+        let result = catch_unwind(AssertUnwindSafe(|| f(queue)));
+        let guard = NoUnwind;
+        if result.is_err() {
+            self.scoped().for_each(|key| self.ring.cancel(key));
+        }
+        while self.scoped().any(|key| !self.ring.is_complete(key)) {
+            if let Err(error) = self.collect(Mode::Blocking) {
+                ring::abort(&error);
+            }
+        }
+        guard.release();
+        self.is_scoped = false;
+        self.scoped().for_each(|key| self.give_up(key));
+        match result {
+            Ok(value) => value,
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    /// The keys of what was queued in a scope, newest last.
+    fn scoped(&self) -> impl Iterator<Item = Key> + use<> {
+        let scoped = self.entries.iter().flatten().filter(|entry| entry.is_scoped);
+        scoped.map(|entry| entry.key).collect::<Vec<_>>().into_iter()
+    }
+}
+
+impl<'scope> Queue<'scope, '_> {
+    /// How many operations can be queued, or complete and not taken, at once.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// How many operations are queued, or complete and not taken.
+    pub fn len(&self) -> usize {
+        self.held
+    }
+
+    /// Whether nothing is queued, or complete and not taken.
+    pub fn is_empty(&self) -> bool {
+        self.held == 0
+    }
+
+    /// Queues `op`. It starts when something is completed, at the latest.
+    ///
+    /// # Errors
+    ///
+    /// - [`Cause::Full`]: there is no room.
+    /// - [`Cause::Forked`]: the queue belongs to the parent process.
+    pub fn queue<O: Operation + 'scope>(&mut self, op: O) -> Result<Ticket<O>, Error> {
+        let (ticket,) = self.queue_all((op,))?;
+        Ok(ticket)
+    }
+
+    /// Queues all operations of `batch`, which may be linked, or none of them.
+    ///
+    /// # Errors
+    ///
+    /// - [`Cause::Full`]: there is no room for all of them.
+    /// - [`Cause::Forked`]: the queue belongs to the parent process.
+    /// - [`Cause::InvalidBatch`]: the batch breaks a rule.
+    pub fn queue_all<B: Queueable<'scope>>(&mut self, batch: B) -> Result<B::Tickets, Error> {
+        batch.check()?;
+        let count = batch.len();
+        if count > self.capacity - self.held {
+            return Err(Error::of_ring(Cause::Full));
+        }
+        let mut ops = Boxed(Vec::with_capacity(count));
+        batch.store(&mut ops);
+        let guard = NoUnwind;
+        // SAFETY: the operations are on the heap, behind pointers that nothing follows until they
+        // are complete; what they borrow outlives `'scope`, which does not end sooner either.
+        let first = unsafe { self.ring.start(&mut ops, 0) };
+        guard.release();
+        let first = first?;
+        let mut key = first;
+        for op in mem::take(&mut ops.0) {
+            if self.entries.len() <= key.slot() {
+                self.entries.resize_with(key.slot() + 1, || None);
+            }
+            let is_scoped = self.is_scoped;
+            self.entries[key.slot()] = Some(Entry { key, op, is_scoped, is_detached: false });
+            key = self.ring.next(key);
+        }
+        self.held += count;
+        let mut key = first;
+        Ok(B::tickets(count, &mut || {
+            let id = self.ring.id(key);
+            key = self.ring.next(key);
+            id
+        }))
+    }
+
+    /// Completes what is queued: starts it, waits as `mode` says, and reports what is complete, in
+    /// at most one system call. Each operation is reported once.
+    ///
+    /// # Errors
+    ///
+    /// The ring is broken; see [`Ring::wait`].
+    pub fn complete(&mut self, mode: Mode) -> Result<Vec<Done>, Error> {
+        let mut done = Vec::new();
+        self.complete_with(mode, &mut |report| done.push(report))?;
+        Ok(done)
+    }
+
+    /// As [`complete`](Queue::complete), but tells `handler`; yields how many were reported.
+    ///
+    /// # Errors
+    ///
+    /// The ring is broken; see [`Ring::wait`].
+    ///
+    /// # Panics
+    ///
+    /// With the first panic of `handler`, after all has been reported.
+    pub fn complete_with(
+        &mut self,
+        mode: Mode,
+        handler: &mut impl Handler,
+    ) -> Result<usize, Error> {
+        self.collect(if self.unreported.is_empty() { mode } else { Mode::NonBlocking })?;
+        let (mut count, mut panic) = (0, None);
+        while let Some(key) = self.unreported.pop_front() {
+            let Some(done) = self.report(key) else { continue };
+            count += 1;
+            let told = catch_unwind(AssertUnwindSafe(|| handler.completed(done)));
+            panic = panic.or(told.err());
+        }
+        match panic {
+            Some(panic) => resume_unwind(panic),
+            None => Ok(count),
+        }
+    }
+
+    /// Completes all that is queued and reports it.
+    ///
+    /// # Errors
+    ///
+    /// The ring is broken; see [`Ring::wait`].
+    pub fn complete_all(&mut self) -> Result<Vec<Done>, Error> {
+        while self.ring.in_flight() > 0 {
+            self.collect(Mode::Blocking)?;
+        }
+        self.complete(Mode::NonBlocking)
+    }
+
+    /// Waits as `mode` says, and notes what is complete.
+    fn collect(&mut self, mode: Mode) -> Result<(), Error> {
+        self.ring.wait(mode)?;
+        while let Some((_, key)) = self.ring.completed() {
+            self.unreported.push_back(key);
+        }
+        Ok(())
+    }
+
+    /// The report of `key`, unless it was taken in the meantime.
+    fn report(&mut self, key: Key) -> Option<Done> {
+        let entry = self.entry(key)?;
+        // SAFETY: the operation is complete, so that nothing but its entry uses it.
+        let userdata = unsafe { entry.op.as_ref() }.tag();
+        let is_detached = entry.is_detached;
+        let done = Done { id: self.ring.id(key), userdata, failed: self.ring.has_failed(key) };
+        if is_detached {
+            self.give_up(key);
+        }
+        Some(done)
+    }
+
+    fn entry(&mut self, key: Key) -> Option<&mut Entry> {
+        self.entries.get_mut(key.slot())?.as_mut().filter(|entry| entry.key == key)
+    }
+
+    /// Takes the entry and the answer of an operation that is complete.
+    fn take(&mut self, key: Key) -> (Answer, NonNull<dyn Stored>) {
+        let entry = self.entries[key.slot()].take().expect("an entry that was not taken");
+        self.held -= 1;
+        let (answer, _) = self.ring.take(key);
+        (answer, entry.op)
+    }
+
+    /// Drops the operation and the result of an operation that is complete.
+    fn give_up(&mut self, key: Key) {
+        let (answer, op) = self.take(key);
+        // SAFETY: it was a box; its entry is gone, and the kernel is done with it.
+        let mut op = unsafe { Box::from_raw(op.as_ptr()) };
+        op.give_up(answer);
+    }
+}
+
+impl<O: Operation> Ticket<O> {
+    /// Which operation: for [`op::cancel`](crate::op::cancel), and to compare with [`Done::id`].
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The operation's result; what it owned is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operation, and those of [`recover`](Ticket::recover).
+    pub fn take(self, queue: &mut Queue<'_, '_>) -> Result<O::Output, Error> {
+        self.recover(queue)?.0
+    }
+
+    /// The operation's result, and the operation with all that it owns.
+    ///
+    /// # Errors
+    ///
+    /// - [`Cause::InProgress`]: it is not complete yet; it is detached then.
+    /// - [`Cause::NotFound`]: it is not of this queue, or of a scope that has ended.
+    pub fn recover(
+        self,
+        queue: &mut Queue<'_, '_>,
+    ) -> Result<(Result<O::Output, Error>, O), Error> {
+        let key = self.key(queue)?;
+        if !queue.ring.is_complete(key) {
+            self.detach(queue);
+            return Err(Error::of_ring(Cause::InProgress));
+        }
+        let (answer, op) = queue.take(key);
+        // SAFETY: the entry of this key was made of a box of this type, together with this ticket;
+        // it is gone, and the kernel is done with it.
+        let mut op = unsafe { Box::from_raw(op.as_ptr().cast::<O>()) };
+        let result = op.finish(answer);
+        Ok((result, *op))
+    }
+
+    /// Gives the result up: the operation's place is free again once it is complete and reported.
+    pub fn detach(self, queue: &mut Queue<'_, '_>) {
+        let Ok(key) = self.key(queue) else { return };
+        let is_reported = queue.ring.is_complete(key) && !queue.unreported.contains(&key);
+        match queue.entry(key) {
+            Some(entry) if !is_reported => entry.is_detached = true,
+            _ => queue.give_up(key),
+        }
+    }
+
+    /// The key, if the operation is held by `queue`.
+    fn key(&self, queue: &mut Queue<'_, '_>) -> Result<Key, Error> {
+        let key = self.id.key();
+        if queue.ring.id(key) != self.id || queue.entry(key).is_none() {
+            return Err(Error::of_ring(Cause::NotFound));
+        }
+        Ok(key)
+    }
+}
+
+impl Drop for Queue<'_, '_> {
+    fn drop(&mut self) {
+        let keys: Vec<Key> = self.entries.iter().flatten().map(|entry| entry.key).collect();
+        keys.iter().for_each(|key| self.ring.cancel(*key));
+        while self.ring.in_flight() > 0 {
+            if let Err(error) = self.collect(Mode::Blocking) {
+                ring::abort(&error);
+            }
+        }
+        keys.iter().for_each(|key| self.give_up(*key));
+    }
+}
+
+impl fmt::Debug for Queue<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (held, capacity) = (self.held, self.capacity);
+        f.debug_struct("Queue").field("held", &held).field("capacity", &capacity).finish()
+    }
+}
+
+/// An operation whose type was forgotten.
+#[doc(hidden)]
+pub trait Stored {
+    fn kind(&self) -> OpKind;
+    fn link(&self) -> Link;
+    fn tag(&self) -> u64;
+    fn lower(&mut self) -> RawOp;
+    /// Drops what it yields.
+    fn give_up(&mut self, answer: Answer);
+}
+
+impl<O: Operation> Stored for O {
+    fn kind(&self) -> OpKind {
+        Operation::kind(self)
+    }
+
+    fn link(&self) -> Link {
+        Operation::link(self)
+    }
+
+    fn tag(&self) -> u64 {
+        Operation::tag(self)
+    }
+
+    fn lower(&mut self) -> RawOp {
+        Operation::lower(self)
+    }
+
+    fn give_up(&mut self, answer: Answer) {
+        drop(self.finish(answer));
+    }
+}
+
+/// Operations on the heap that are about to be queued: pointers, because moving a box would claim
+/// that nobody else uses what is in it.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Boxed(Vec<NonNull<dyn Stored>>);
+
+impl Boxed {
+    fn push<'a, O: Operation + 'a>(&mut self, op: O) {
+        let op: Box<dyn Stored + 'a> = Box::new(op);
+        let op: *mut (dyn Stored + 'a) = Box::into_raw(op);
+        // SAFETY: the types differ in a lifetime only. Who stores the pointer in a queue has a
+        // `'scope` that `'a` outlives, and drops the operation before that ends.
+        let op =
+            unsafe { mem::transmute::<*mut (dyn Stored + 'a), *mut (dyn Stored + 'static)>(op) };
+        self.0.push(NonNull::new(op).expect("a box is not null"));
+    }
+
+    fn get(&mut self, index: usize) -> &mut dyn Stored {
+        // SAFETY: until they are started, nobody else uses the operations.
+        unsafe { self.0[index].as_mut() }
+    }
+}
+
+impl Lowering for Boxed {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn shape(&self, index: usize) -> Shape {
+        // SAFETY: as in `get`.
+        let op = unsafe { self.0[index].as_ref() };
+        Shape { kind: op.kind(), link: op.link() }
+    }
+
+    fn lower(&mut self, start: &mut impl FnMut(Shape, RawOp)) {
+        for index in 0..self.0.len() {
+            let shape = self.shape(index);
+            start(shape, self.get(index).lower());
+        }
+    }
+}
+
+/// What was not started after all.
+impl Drop for Boxed {
+    fn drop(&mut self) {
+        for op in self.0.drain(..) {
+            // SAFETY: it was a box, and it was not started: it would not be here any more.
+            drop(unsafe { Box::from_raw(op.as_ptr()) });
+        }
+    }
+}
+
+/// A batch that can be queued: a tuple, an array or a `Vec`, of operations that outlive `'scope`.
+pub trait Queueable<'scope>: Batch {
+    /// A ticket for each operation.
+    type Tickets;
+
+    /// Moves each operation to the heap.
+    #[doc(hidden)]
+    fn store(self, ops: &mut Boxed);
+
+    /// Makes the tickets of the operations that were stored.
+    #[doc(hidden)]
+    fn tickets(count: usize, next: &mut impl FnMut() -> Id) -> Self::Tickets;
+}
+
+fn ticket<O>(id: Id) -> Ticket<O> {
+    Ticket { id, _op: PhantomData }
+}
+
+macro_rules! queueable_tuple {
+    ($($O:ident $op:ident)+) => {
+        impl<'scope, $($O: Operation + 'scope),+> Queueable<'scope> for ($($O,)+) {
+            type Tickets = ($(Ticket<$O>,)+);
+
+            fn store(self, ops: &mut Boxed) {
+                let ($($op,)+) = self;
+                $(ops.push($op);)+
+            }
+
+            fn tickets(_: usize, next: &mut impl FnMut() -> Id) -> Self::Tickets {
+                ($(ticket::<$O>(next()),)+)
+            }
+        }
+    };
+}
+
+crate::batch::each_tuple!(queueable_tuple);
+
+impl<'scope, O: Operation + 'scope, const N: usize> Queueable<'scope> for [O; N] {
+    type Tickets = [Ticket<O>; N];
+
+    fn store(self, ops: &mut Boxed) {
+        self.into_iter().for_each(|op| ops.push(op));
+    }
+
+    fn tickets(_: usize, next: &mut impl FnMut() -> Id) -> [Ticket<O>; N] {
+        std::array::from_fn(|_| ticket(next()))
+    }
+}
+
+impl<'scope, O: Operation + 'scope> Queueable<'scope> for Vec<O> {
+    type Tickets = Vec<Ticket<O>>;
+
+    fn store(self, ops: &mut Boxed) {
+        self.into_iter().for_each(|op| ops.push(op));
+    }
+
+    fn tickets(count: usize, next: &mut impl FnMut() -> Id) -> Vec<Ticket<O>> {
+        (0..count).map(|_| ticket(next())).collect()
+    }
+}

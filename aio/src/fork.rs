@@ -1,0 +1,24 @@
+//! Which process this is: a ring must know when it has been taken along into a child.
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// A number that differs from its parent's in a process made by `fork`. It costs a load.
+///
+/// A process made by a raw `clone` system call is not seen: libc does not see it either.
+pub fn generation() -> u32 {
+    static WATCH: Once = Once::new();
+    WATCH.call_once(|| {
+        // SAFETY: the handler is an `extern "C"` function that does nothing but add to an atomic,
+        // which is allowed in the child of a process with threads. If it can't be registered (no
+        // memory), forks go unseen; that is no worse than every other ring.
+        unsafe { libc::pthread_atfork(None, None, Some(count)) };
+    });
+    GENERATION.load(Ordering::Relaxed)
+}
+
+extern "C" fn count() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,54 @@
+//! An io_uring-shaped asynchronous IO API: operations are values, submitted in linked batches.
+//!
+//! ```
+//! use corio_aio::{self as aio, op::{self, Operation}};
+//! # fn main() -> std::io::Result<()> {
+//! let (client, server) = std::os::unix::net::UnixStream::pair()?;
+//! let mut buf = [0; 64];
+//! let (.., n) = aio::multi((
+//!     op::send(&client, b"hey ").soft(),
+//!     op::send(&client, b"there").soft(),
+//!     op::recv(&server, &mut buf),
+//! ))?;
+//! assert_eq!(&buf[..n], b"hey there");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`op`]: what can be done, as plain values over borrowed buffers.
+//! - [`single`], [`multi`], [`complete`]: do it now, and wait.
+//! - [`Dynamic`]: queue it now, complete it later.
+//! - [`Ring`]: the layer under both, to build an executor on. The crate `corio` has one.
+//!
+//! A cancel is a request: an operation that has succeeded by then reports its success, and
+//! [`Cause::Canceled`] means that nothing happened. Nothing relies on a destructor being run.
+
+#[expect(unsafe_code, reason = "hands pointers to the kernel")]
+mod backend;
+mod batch;
+#[expect(unsafe_code, reason = "erases types and scopes")]
+mod dynamic;
+mod error;
+mod event;
+#[expect(unsafe_code, reason = "registers a handler")]
+mod fork;
+#[expect(unsafe_code, reason = "declares a contract")]
+mod handle;
+#[expect(unsafe_code, reason = "starts operations over its frame")]
+mod immediate;
+pub mod key;
+mod kind;
+pub mod op;
+#[expect(unsafe_code, reason = "passes the contract of the backend on")]
+pub mod ring;
+
+pub use backend::{Mode, Options};
+pub use batch::{Batch, Lowering};
+pub use dynamic::{Done, Dynamic, Handler, Queue, Queueable, Ticket};
+pub use error::{Cause, Error};
+pub use event::EventSource;
+pub use handle::{Closable, Closing, Cwd, Descriptor, IntoClosable, RawHandle};
+pub use immediate::{complete, multi, single, supports};
+pub use kind::OpKind;
+pub use ring::{Id, Ring};
+pub use socket2::{Domain, Protocol, SockAddr, Socket, Type};

@@ -1,0 +1,144 @@
+//! Operations of different types in one list.
+
+use std::fmt;
+use std::fs::File;
+
+use super::private::Sealed;
+use super::{Answer, Events, Link, Operation, RawOp};
+use crate::error::Error;
+use crate::kind::OpKind;
+
+/// Any operation: for batches whose operations are known at run time only.
+///
+/// Making one allocates.
+///
+/// ```
+/// use corio_aio::{self as aio, op::{self, Any, Link, Operation}};
+/// # fn main() -> Result<(), aio::Error> {
+/// let mut batch: Vec<Any<'_>> = Vec::new();
+/// batch.push(Any::new(op::nop()).link_by(Link::Soft));
+/// batch.push(Any::new(op::timeout(std::time::Duration::ZERO)));
+/// assert_eq!(aio::multi(batch)?.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Any<'a> {
+    op: Box<dyn Erased + 'a>,
+    link: Link,
+}
+
+/// What an [`Any`] yields.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Value {
+    /// It is done; there is nothing more to say.
+    Done,
+    /// A number, of bytes in most cases.
+    Count(usize),
+    /// An open file.
+    File(File),
+    /// A socket.
+    Socket(socket2::Socket),
+    /// What a descriptor is ready for.
+    Events(Events),
+}
+
+impl<'a> Any<'a> {
+    /// Forgets which operation `op` is, but not how it is linked and which number it carries.
+    pub fn new<O: Operation<Output: Into<Value>> + 'a>(op: O) -> Any<'a> {
+        Any { link: op.link(), op: Box::new(op) }
+    }
+
+    /// Links it to the next operation, or not.
+    pub fn link_by(self, link: Link) -> Any<'a> {
+        Any { link, ..self }
+    }
+}
+
+trait Erased {
+    fn kind(&self) -> OpKind;
+    fn tag(&self) -> u64;
+    fn lower(&mut self) -> RawOp;
+    fn finish(&mut self, answer: Answer) -> Result<Value, Error>;
+}
+
+impl<O: Operation<Output: Into<Value>>> Erased for O {
+    fn kind(&self) -> OpKind {
+        Operation::kind(self)
+    }
+
+    fn tag(&self) -> u64 {
+        Operation::tag(self)
+    }
+
+    fn lower(&mut self) -> RawOp {
+        Operation::lower(self)
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<Value, Error> {
+        Operation::finish(self, answer).map(Into::into)
+    }
+}
+
+impl Sealed for Any<'_> {}
+impl Operation for Any<'_> {
+    type Output = Value;
+    const KIND: OpKind = OpKind::Nop;
+    const IS_FIXED: bool = false;
+
+    fn kind(&self) -> OpKind {
+        self.op.kind()
+    }
+
+    fn link(&self) -> Link {
+        self.link
+    }
+
+    fn tag(&self) -> u64 {
+        self.op.tag()
+    }
+
+    fn lower(&mut self) -> RawOp {
+        self.op.lower()
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<Value, Error> {
+        self.op.finish(answer)
+    }
+}
+
+impl fmt::Debug for Any<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Any").field(&self.op.kind()).field(&self.link).finish()
+    }
+}
+
+impl From<()> for Value {
+    fn from((): ()) -> Value {
+        Value::Done
+    }
+}
+
+impl From<usize> for Value {
+    fn from(count: usize) -> Value {
+        Value::Count(count)
+    }
+}
+
+impl From<File> for Value {
+    fn from(file: File) -> Value {
+        Value::File(file)
+    }
+}
+
+impl From<socket2::Socket> for Value {
+    fn from(socket: socket2::Socket) -> Value {
+        Value::Socket(socket)
+    }
+}
+
+impl From<Events> for Value {
+    fn from(events: Events) -> Value {
+        Value::Events(events)
+    }
+}

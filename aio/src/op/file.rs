@@ -1,0 +1,302 @@
+//! Operations on files, and on anything that is read and written like one.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::private::Sealed;
+use super::{Answer, Buf, BufMut, Operation, RawOp};
+use crate::error::{Cause, Error};
+use crate::handle::{Closable, Descriptor, IntoClosable};
+use crate::kind::OpKind;
+
+/// Reads from `file` into `buf`: from the file's own position, which moves on, unless
+/// [`at`](Read::at) says from where.
+///
+/// Yields `n`, the bytes read: `1..=buf.len()`, or 0 at the end of the file (or if `buf` is
+/// empty). `buf[n..]` is untouched. At most [`RawOp::MOST`] bytes are read at once.
+///
+/// # Errors
+///
+/// - [`Cause::Canceled`]: nothing was read.
+/// - [`Cause::Os`]`(EBADF)`: `file` is closed or not open for reading.
+///
+/// Source: read(2), pread(2); `IORING_OP_READ`, Linux 5.6.
+pub const fn read<F: Descriptor, B: BufMut>(file: F, buf: B) -> Read<F, B> {
+    Read { file, buf, offset: RawOp::OWN_POSITION }
+}
+
+/// See [`read`].
+#[derive(Debug)]
+pub struct Read<F, B> {
+    /// The file to read.
+    pub file: F,
+    /// Where the bytes go.
+    pub buf: B,
+    offset: u64,
+}
+
+impl<F, B> Read<F, B> {
+    /// Reads from `offset` bytes after the start of the file, and leaves its own position alone.
+    pub fn at(self, offset: u64) -> Read<F, B> {
+        Read { offset, ..self }
+    }
+}
+
+impl<F, B> Sealed for Read<F, B> {}
+impl<F: Descriptor, B: BufMut> Operation for Read<F, B> {
+    type Output = usize;
+    const KIND: OpKind = OpKind::Read;
+
+    fn lower(&mut self) -> RawOp {
+        let bytes = self.buf.bytes_mut();
+        let (buf, len) = (bytes.as_mut_ptr(), RawOp::clamp(bytes.len()));
+        RawOp::Read { fd: self.file.raw(), buf, len, offset: self.offset }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<usize, Error> {
+        answer.count(OpKind::Read)
+    }
+}
+
+/// Writes `buf` to `file`: at the file's own position, which moves on, unless [`at`](Write::at)
+/// says where.
+///
+/// Yields `n`, the bytes written: at most `buf.len()` and at most [`RawOp::MOST`].
+///
+/// # Errors
+///
+/// - [`Cause::Canceled`]: nothing was written.
+/// - [`Cause::Os`]`(ENOSPC)`: the disk is full.
+/// - [`Cause::Os`]`(EPIPE)`: nobody reads the pipe any more. (Rust programs ignore `SIGPIPE`.)
+/// - [`Cause::Os`]`(EBADF)`: `file` is closed or not open for writing.
+///
+/// Source: write(2), pwrite(2); `IORING_OP_WRITE`, Linux 5.6.
+pub const fn write<F: Descriptor, B: Buf>(file: F, buf: B) -> Write<F, B> {
+    Write { file, buf, offset: RawOp::OWN_POSITION }
+}
+
+/// See [`write()`].
+#[derive(Debug)]
+pub struct Write<F, B> {
+    /// The file to write.
+    pub file: F,
+    /// The bytes.
+    pub buf: B,
+    offset: u64,
+}
+
+impl<F, B> Write<F, B> {
+    /// Writes at `offset` bytes after the start of the file, and leaves its own position alone.
+    pub fn at(self, offset: u64) -> Write<F, B> {
+        Write { offset, ..self }
+    }
+}
+
+impl<F, B> Sealed for Write<F, B> {}
+impl<F: Descriptor, B: Buf> Operation for Write<F, B> {
+    type Output = usize;
+    const KIND: OpKind = OpKind::Write;
+
+    fn lower(&mut self) -> RawOp {
+        let bytes = self.buf.bytes();
+        let (buf, len) = (bytes.as_ptr(), RawOp::clamp(bytes.len()));
+        RawOp::Write { fd: self.file.raw(), buf, len, offset: self.offset }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<usize, Error> {
+        answer.count(OpKind::Write)
+    }
+}
+
+/// Waits until what was written to `file` is on its device.
+///
+/// # Errors
+///
+/// - [`Cause::Os`]`(EINVAL)`: `file` is of a kind that has no device, such as a pipe.
+/// - [`Cause::Os`]`(EIO)`: something that was written is lost.
+///
+/// Source: fsync(2), fdatasync(2); `IORING_OP_FSYNC`, Linux 5.1.
+pub const fn fsync<F: Descriptor>(file: F) -> Fsync<F> {
+    Fsync { file, data_only: false }
+}
+
+/// See [`fsync`].
+#[derive(Clone, Copy, Debug)]
+pub struct Fsync<F> {
+    /// The file to sync.
+    pub file: F,
+    data_only: bool,
+}
+
+impl<F> Fsync<F> {
+    /// Leaves out what is not needed to read the data back, such as the time of the change.
+    pub fn data_only(self) -> Fsync<F> {
+        Fsync { data_only: true, ..self }
+    }
+}
+
+impl<F> Sealed for Fsync<F> {}
+impl<F: Descriptor> Operation for Fsync<F> {
+    type Output = ();
+    const KIND: OpKind = OpKind::Fsync;
+
+    fn lower(&mut self) -> RawOp {
+        RawOp::Fsync { fd: self.file.raw(), data_only: self.data_only }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<(), Error> {
+        answer.done(OpKind::Fsync)
+    }
+}
+
+/// Opens the file at `path`, from `dir` on if it is relative ([`Cwd`](crate::Cwd) is the current
+/// directory): for reading, unless the methods of [`OpenAt`] say otherwise.
+///
+/// Yields the [`File`] (or directory), which is close-on-exec. It makes a C string of `path`:
+/// this is the only operation of this module that allocates.
+///
+/// # Errors
+///
+/// - [`Cause::Os`]`(ENOENT)`: there is no such file.
+/// - [`Cause::Os`]`(EEXIST)`: there is one, and `create_new` was asked for.
+/// - [`Cause::Os`]`(EMFILE)`: the process has no descriptors left.
+/// - [`Cause::InvalidPath`]: `path` holds a NUL byte.
+///
+/// Source: openat(2); `IORING_OP_OPENAT`, Linux 5.6.
+pub fn open_at<D: Descriptor>(dir: D, path: impl AsRef<Path>) -> OpenAt<D> {
+    let path = CString::new(path.as_ref().as_os_str().as_bytes()).ok();
+    OpenAt { dir, path, flags: libc::O_CLOEXEC, access: Access::default(), mode: 0o666 }
+}
+
+/// See [`open_at`]. The methods mean what those of [`std::fs::OpenOptions`] do.
+#[derive(Debug)]
+pub struct OpenAt<D> {
+    dir: D,
+    /// `None` if it held a NUL byte.
+    path: Option<CString>,
+    flags: i32,
+    access: Access,
+    mode: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Access {
+    #[default]
+    Read,
+    Write,
+    ReadWrite,
+}
+
+impl<D> OpenAt<D> {
+    /// For writing instead of reading.
+    pub fn write_only(self) -> OpenAt<D> {
+        OpenAt { access: Access::Write, ..self }
+    }
+
+    /// For reading and writing.
+    pub fn read_write(self) -> OpenAt<D> {
+        OpenAt { access: Access::ReadWrite, ..self }
+    }
+
+    /// Each write goes to the end of the file.
+    pub fn append(self) -> OpenAt<D> {
+        self.custom_flags(libc::O_APPEND)
+    }
+
+    /// Empties the file.
+    pub fn truncate(self) -> OpenAt<D> {
+        self.custom_flags(libc::O_TRUNC)
+    }
+
+    /// Makes the file if there is none.
+    pub fn create(self) -> OpenAt<D> {
+        self.custom_flags(libc::O_CREAT)
+    }
+
+    /// Makes the file, and fails if there is one.
+    pub fn create_new(self) -> OpenAt<D> {
+        self.custom_flags(libc::O_CREAT | libc::O_EXCL)
+    }
+
+    /// Opens a directory, and nothing else.
+    pub fn directory(self) -> OpenAt<D> {
+        self.custom_flags(libc::O_DIRECTORY)
+    }
+
+    /// The permissions of a file that it makes, less the process's mask; 0o666 by default.
+    pub fn mode(self, mode: u32) -> OpenAt<D> {
+        OpenAt { mode, ..self }
+    }
+
+    /// Adds flags of the OS (`O_…`).
+    pub fn custom_flags(self, flags: i32) -> OpenAt<D> {
+        OpenAt { flags: self.flags | flags, ..self }
+    }
+}
+
+impl<D> Sealed for OpenAt<D> {}
+impl<D: Descriptor> Operation for OpenAt<D> {
+    type Output = File;
+    const KIND: OpKind = OpKind::OpenAt;
+
+    fn lower(&mut self) -> RawOp {
+        let access = match self.access {
+            Access::Read => libc::O_RDONLY,
+            Access::Write => libc::O_WRONLY,
+            Access::ReadWrite => libc::O_RDWR,
+        };
+        // No file has an empty name, so that the OS refuses where the path is no path.
+        let path = self.path.as_deref().unwrap_or(c"").as_ptr();
+        RawOp::OpenAt { dir: self.dir.raw(), path, flags: self.flags | access, mode: self.mode }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<File, Error> {
+        match answer.cause() {
+            Some(Cause::Os(_)) if self.path.is_none() => {
+                Err(Error::new(OpKind::OpenAt, Cause::InvalidPath))
+            }
+            _ => answer.handle(OpKind::OpenAt).map(File::from),
+        }
+    }
+}
+
+/// Closes `handle`: a file, directory, socket, or a `&`[`Closing`](crate::Closing) that other
+/// operations of the batch use before.
+///
+/// The handle is gone whatever the result, unless that is [`Cause::Canceled`]: then an owned one
+/// is closed when the operation is dropped, and a `Closing` has it back.
+///
+/// # Errors
+///
+/// - [`Cause::Canceled`]: an operation that it was linked to failed.
+/// - [`Cause::Os`]`(EBADF)`: it was closed before.
+/// - [`Cause::Os`]`(EIO)`, `(ENOSPC)`: something that was written before is lost.
+///
+/// Source: close(2); `IORING_OP_CLOSE`, Linux 5.6.
+pub fn close<H: IntoClosable>(handle: H) -> Close<H::Closable> {
+    Close { handle: handle.into_closable() }
+}
+
+/// See [`close`].
+#[derive(Debug)]
+pub struct Close<H> {
+    /// What is to be closed.
+    pub handle: H,
+}
+
+impl<H> Sealed for Close<H> {}
+impl<H: Closable> Operation for Close<H> {
+    type Output = ();
+    const KIND: OpKind = OpKind::Close;
+
+    fn lower(&mut self) -> RawOp {
+        RawOp::Close { fd: self.handle.lend(), shared: self.handle.is_shared() }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<(), Error> {
+        self.handle.settle(matches!(answer.cause(), None | Some(Cause::Os(_))));
+        answer.done(OpKind::Close)
+    }
+}

@@ -1,0 +1,381 @@
+//! Operations on sockets.
+
+use socket2::{Domain, Protocol, SockAddr, Type};
+
+use super::private::Sealed;
+use super::{Answer, Buf, BufMut, Operation, RawOp};
+use crate::error::Error;
+use crate::handle::Descriptor;
+use crate::kind::OpKind;
+
+/// Makes a socket; yields it, close-on-exec.
+///
+/// ```
+/// use corio_aio::{self as aio, op, Domain, Type};
+/// let socket = aio::single(op::socket(Domain::IPV4, Type::STREAM, None))?;
+/// assert!(socket.peer_addr().is_err());
+/// # Ok::<(), aio::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// - [`Cause::Os`](crate::Cause::Os)`(EAFNOSUPPORT)`: the OS has no such sockets.
+/// - [`Cause::Os`](crate::Cause::Os)`(EMFILE)`: the process has no descriptors left.
+///
+/// Source: socket(2); `IORING_OP_SOCKET`, Linux 5.19.
+pub fn socket(domain: Domain, kind: Type, protocol: Option<Protocol>) -> Socket {
+    Socket {
+        domain: domain.into(),
+        kind: i32::from(kind) | libc::SOCK_CLOEXEC,
+        protocol: protocol.map_or(0, i32::from),
+    }
+}
+
+/// See [`socket()`].
+#[derive(Clone, Copy, Debug)]
+pub struct Socket {
+    domain: i32,
+    kind: i32,
+    protocol: i32,
+}
+
+impl Sealed for Socket {}
+impl Operation for Socket {
+    type Output = socket2::Socket;
+    const KIND: OpKind = OpKind::Socket;
+
+    fn lower(&mut self) -> RawOp {
+        RawOp::Socket { domain: self.domain, kind: self.kind, protocol: self.protocol }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<socket2::Socket, Error> {
+        answer.handle(OpKind::Socket).map(socket2::Socket::from)
+    }
+}
+
+/// Gives `socket` its own address.
+///
+/// # Errors
+///
+/// - [`Cause::Os`](crate::Cause::Os)`(EADDRINUSE)`: the address is taken.
+/// - [`Cause::Os`](crate::Cause::Os)`(EACCES)`: the address needs privileges.
+///
+/// Source: bind(2); `IORING_OP_BIND`, Linux 6.11; a plain call before that, at the head of a chain.
+pub fn bind<F: Descriptor>(socket: F, address: impl Into<SockAddr>) -> Bind<F> {
+    Bind { socket, address: address.into() }
+}
+
+/// See [`bind`].
+#[derive(Debug)]
+pub struct Bind<F> {
+    /// The socket.
+    pub socket: F,
+    /// Its address to be.
+    pub address: SockAddr,
+}
+
+impl<F> Sealed for Bind<F> {}
+impl<F: Descriptor> Operation for Bind<F> {
+    type Output = ();
+    const KIND: OpKind = OpKind::Bind;
+
+    fn lower(&mut self) -> RawOp {
+        let (address, len) = (self.address.as_ptr().cast(), self.address.len());
+        RawOp::Bind { fd: self.socket.raw(), address, len }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<(), Error> {
+        answer.done(OpKind::Bind)
+    }
+}
+
+/// Lets `socket` take connections, of which the OS queues about 128 until they are accepted.
+///
+/// # Errors
+///
+/// - [`Cause::Os`](crate::Cause::Os)`(EADDRINUSE)`: another socket listens on its address.
+/// - [`Cause::Os`](crate::Cause::Os)`(EOPNOTSUPP)`: it is of a kind that can't listen.
+///
+/// Source: listen(2); `IORING_OP_LISTEN`, Linux 6.11; a plain call before that, at the head of a
+/// chain.
+pub const fn listen<F: Descriptor>(socket: F) -> Listen<F> {
+    Listen { socket, backlog: 128 }
+}
+
+/// See [`listen`].
+#[derive(Clone, Copy, Debug)]
+pub struct Listen<F> {
+    /// The socket.
+    pub socket: F,
+    backlog: i32,
+}
+
+impl<F> Listen<F> {
+    /// How many connections the OS queues, about; it has a limit of its own.
+    pub fn backlog(self, connections: u32) -> Listen<F> {
+        Listen { backlog: i32::try_from(connections).unwrap_or(i32::MAX), ..self }
+    }
+}
+
+impl<F> Sealed for Listen<F> {}
+impl<F: Descriptor> Operation for Listen<F> {
+    type Output = ();
+    const KIND: OpKind = OpKind::Listen;
+
+    fn lower(&mut self) -> RawOp {
+        RawOp::Listen { fd: self.socket.raw(), backlog: self.backlog }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<(), Error> {
+        answer.done(OpKind::Listen)
+    }
+}
+
+/// Waits for a connection to `listener`; yields its socket, close-on-exec.
+///
+/// An accept that is canceled late may still succeed: the answer is then the socket.
+///
+/// # Errors
+///
+/// - [`Cause::Canceled`](crate::Cause::Canceled): no connection was taken.
+/// - [`Cause::Os`](crate::Cause::Os)`(EMFILE)`: the process has no descriptors left; the connection
+///   stays in the queue.
+/// - [`Cause::Os`](crate::Cause::Os)`(EINVAL)`: `listener` does not listen.
+///
+/// Source: accept4(2); `IORING_OP_ACCEPT`, Linux 5.5.
+pub const fn accept<F: Descriptor>(listener: F) -> Accept<F> {
+    Accept { listener }
+}
+
+/// See [`accept`].
+#[derive(Clone, Copy, Debug)]
+pub struct Accept<F> {
+    /// The listening socket.
+    pub listener: F,
+}
+
+impl<F> Sealed for Accept<F> {}
+impl<F: Descriptor> Operation for Accept<F> {
+    type Output = socket2::Socket;
+    const KIND: OpKind = OpKind::Accept;
+
+    fn lower(&mut self) -> RawOp {
+        RawOp::Accept { fd: self.listener.raw() }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<socket2::Socket, Error> {
+        answer.handle(OpKind::Accept).map(socket2::Socket::from)
+    }
+}
+
+/// Connects `socket` to `address`.
+///
+/// # Errors
+///
+/// - [`Cause::Canceled`](crate::Cause::Canceled): it was canceled; the socket is of no use any more.
+/// - [`Cause::Os`](crate::Cause::Os)`(ECONNREFUSED)`: nobody listens there.
+/// - [`Cause::Os`](crate::Cause::Os)`(ETIMEDOUT)`: nobody answers there.
+///
+/// Source: connect(2); `IORING_OP_CONNECT`, Linux 5.5.
+pub fn connect<F: Descriptor>(socket: F, address: impl Into<SockAddr>) -> Connect<F> {
+    Connect { socket, address: address.into() }
+}
+
+/// See [`connect`].
+#[derive(Debug)]
+pub struct Connect<F> {
+    /// The socket.
+    pub socket: F,
+    /// The address of its peer.
+    pub address: SockAddr,
+}
+
+impl<F> Sealed for Connect<F> {}
+impl<F: Descriptor> Operation for Connect<F> {
+    type Output = ();
+    const KIND: OpKind = OpKind::Connect;
+
+    fn lower(&mut self) -> RawOp {
+        let (address, len) = (self.address.as_ptr().cast(), self.address.len());
+        RawOp::Connect { fd: self.socket.raw(), address, len }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<(), Error> {
+        answer.done(OpKind::Connect)
+    }
+}
+
+/// Sends `buf` to the peer of `socket`.
+///
+/// Yields `n`, the bytes sent: `1..=buf.len()` (0 if `buf` is empty). One that is linked to a next
+/// operation, or told to [`wait_all`](Send::wait_all), sends all of them.
+///
+/// # Errors
+///
+/// - [`Cause::Canceled`](crate::Cause::Canceled): nothing was sent.
+/// - [`Cause::Os`](crate::Cause::Os)`(EPIPE)`, `(ECONNRESET)`: the connection is closed. There is no
+///   `SIGPIPE`.
+///
+/// Source: send(2); `IORING_OP_SEND`, Linux 5.6.
+pub const fn send<F: Descriptor, B: Buf>(socket: F, buf: B) -> Send<F, B> {
+    Send { socket, buf, flags: libc::MSG_NOSIGNAL }
+}
+
+/// See [`send`].
+#[derive(Clone, Copy, Debug)]
+pub struct Send<F, B> {
+    /// The socket.
+    pub socket: F,
+    /// The bytes.
+    pub buf: B,
+    flags: i32,
+}
+
+impl<F, B> Send<F, B> {
+    /// Sends all of the bytes, however long it takes (`MSG_WAITALL`).
+    pub fn wait_all(self) -> Send<F, B> {
+        self.flag(libc::MSG_WAITALL)
+    }
+
+    /// More is about to follow: let the OS put it into the same packet (`MSG_MORE`).
+    pub fn more(self) -> Send<F, B> {
+        self.flag(libc::MSG_MORE)
+    }
+
+    /// Sends out-of-band data (`MSG_OOB`).
+    pub fn out_of_band(self) -> Send<F, B> {
+        self.flag(libc::MSG_OOB)
+    }
+
+    fn flag(self, flag: i32) -> Send<F, B> {
+        Send { flags: self.flags | flag, ..self }
+    }
+}
+
+impl<F, B> Sealed for Send<F, B> {}
+impl<F: Descriptor, B: Buf> Operation for Send<F, B> {
+    type Output = usize;
+    const KIND: OpKind = OpKind::Send;
+
+    fn lower(&mut self) -> RawOp {
+        let bytes = self.buf.bytes();
+        let (buf, len) = (bytes.as_ptr(), RawOp::clamp(bytes.len()));
+        RawOp::Send { fd: self.socket.raw(), buf, len, flags: self.flags }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<usize, Error> {
+        answer.count(OpKind::Send)
+    }
+}
+
+/// Receives from `socket` into `buf`, waiting until at least one byte is there.
+///
+/// Yields `n`, the bytes received: `1..=buf.len()`, or 0 once the peer has closed its side (or if
+/// `buf` is empty). `buf[n..]` is untouched.
+///
+/// # Errors
+///
+/// - [`Cause::Canceled`](crate::Cause::Canceled): nothing was received and `buf` is untouched.
+/// - [`Cause::Os`](crate::Cause::Os)`(ECONNRESET)`: the peer reset the connection.
+///
+/// # Platforms
+///
+/// All. A receive that is canceled late may still succeed: the answer is then `Ok`.
+///
+/// Source: recv(2); `IORING_OP_RECV`, Linux 5.6.
+pub const fn recv<F: Descriptor, B: BufMut>(socket: F, buf: B) -> Recv<F, B> {
+    Recv { socket, buf, flags: 0 }
+}
+
+/// See [`recv`].
+#[derive(Debug)]
+pub struct Recv<F, B> {
+    /// The socket.
+    pub socket: F,
+    /// Where the bytes go.
+    pub buf: B,
+    flags: i32,
+}
+
+impl<F, B> Recv<F, B> {
+    /// Waits until `buf` is full, the peer has closed its side, or an error comes (`MSG_WAITALL`).
+    /// If it is not filled, that breaks a soft chain.
+    pub fn wait_all(self) -> Recv<F, B> {
+        self.flag(libc::MSG_WAITALL)
+    }
+
+    /// Leaves the bytes where they are, to be received again (`MSG_PEEK`).
+    pub fn peek(self) -> Recv<F, B> {
+        self.flag(libc::MSG_PEEK)
+    }
+
+    /// Receives out-of-band data (`MSG_OOB`).
+    pub fn out_of_band(self) -> Recv<F, B> {
+        self.flag(libc::MSG_OOB)
+    }
+
+    /// Yields the real length of a datagram, also if it is longer than `buf` (`MSG_TRUNC`). On a
+    /// stream the bytes are thrown away instead of being copied.
+    pub fn truncate(self) -> Recv<F, B> {
+        self.flag(libc::MSG_TRUNC)
+    }
+
+    fn flag(self, flag: i32) -> Recv<F, B> {
+        Recv { flags: self.flags | flag, ..self }
+    }
+}
+
+impl<F, B> Sealed for Recv<F, B> {}
+impl<F: Descriptor, B: BufMut> Operation for Recv<F, B> {
+    type Output = usize;
+    const KIND: OpKind = OpKind::Recv;
+
+    fn lower(&mut self) -> RawOp {
+        let bytes = self.buf.bytes_mut();
+        let (buf, len) = (bytes.as_mut_ptr(), RawOp::clamp(bytes.len()));
+        RawOp::Recv { fd: self.socket.raw(), buf, len, flags: self.flags }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<usize, Error> {
+        answer.count(OpKind::Recv)
+    }
+}
+
+/// Shuts one or both directions of a connection down, while the descriptor stays open.
+///
+/// # Errors
+///
+/// - [`Cause::Os`](crate::Cause::Os)`(ENOTCONN)`: `socket` is not connected.
+///
+/// Source: shutdown(2); `IORING_OP_SHUTDOWN`, Linux 5.11.
+pub const fn shutdown<F: Descriptor>(socket: F, how: std::net::Shutdown) -> Shutdown<F> {
+    Shutdown { socket, how }
+}
+
+/// See [`shutdown`].
+#[derive(Clone, Copy, Debug)]
+pub struct Shutdown<F> {
+    /// The socket.
+    pub socket: F,
+    /// Which directions.
+    pub how: std::net::Shutdown,
+}
+
+impl<F> Sealed for Shutdown<F> {}
+impl<F: Descriptor> Operation for Shutdown<F> {
+    type Output = ();
+    const KIND: OpKind = OpKind::Shutdown;
+
+    fn lower(&mut self) -> RawOp {
+        let how = match self.how {
+            std::net::Shutdown::Read => libc::SHUT_RD,
+            std::net::Shutdown::Write => libc::SHUT_WR,
+            std::net::Shutdown::Both => libc::SHUT_RDWR,
+        };
+        RawOp::Shutdown { fd: self.socket.raw(), how }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<(), Error> {
+        answer.done(OpKind::Shutdown)
+    }
+}
