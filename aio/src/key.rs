@@ -122,6 +122,16 @@ impl<T> Slots<T> {
         }
     }
 
+    /// The value in `slot`, whatever its generation.
+    pub fn at_mut(&mut self, slot: usize) -> Option<(Key, &mut T)> {
+        match self.entries.get_mut(slot) {
+            Some(Entry { generation, state: State::Held(value) }) => {
+                Some((Key { slot: slot as u32, generation: *generation }, value))
+            }
+            _ => None,
+        }
+    }
+
     /// Takes the value of `key` out, after which the key is stale.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         self.get(key)?;

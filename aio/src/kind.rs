@@ -76,23 +76,6 @@ impl OpKind {
         OpKind::CloseEventSource,
     ];
 
-    /// Whether the OS always gets as far as trying it, so that a mistake in its arguments fails it
-    /// in its turn instead of failing the whole chain at once.
-    pub(crate) const fn is_always_tried(self) -> bool {
-        matches!(
-            self,
-            OpKind::Nop
-                | OpKind::Read
-                | OpKind::Write
-                | OpKind::Fsync
-                | OpKind::Send
-                | OpKind::Recv
-                | OpKind::Shutdown
-                | OpKind::NotifyEventSource
-                | OpKind::WaitEventSource
-        )
-    }
-
     /// The name of the function in [`op`](crate::op) that makes it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -30,7 +30,6 @@ pub struct Uring {
     /// Operations that are to be asked again to stop.
     stubborn: Vec<Key>,
     cancels_by_handle: bool,
-    skips_successes: bool,
 }
 
 /// An operation that the kernel has, or had.
@@ -39,44 +38,29 @@ struct Started {
     key: Key,
     kind: OpKind,
     is_pending: bool,
-    /// The number that it succeeds with, if that is the only one: the kernel then says nothing.
-    quiet: Option<u32>,
-    is_soft: bool,
-    /// Its neighbours in the chain.
-    before: Key,
-    after: Key,
 }
 
-/// The chain that is being started.
-#[derive(Clone, Copy)]
-struct Chain {
-    /// The operation before the next one, if the kernel has it.
-    last: Key,
-    /// Whether there is an operation before the next one at all.
-    is_empty: bool,
-    /// Whether one failed already, so that the rest is canceled.
-    is_broken: bool,
-    /// Whether all so far are quiet.
-    is_quiet: bool,
-}
-
-impl Chain {
-    const EMPTY: Chain =
-        Chain { last: Key::NONE, is_empty: true, is_broken: false, is_quiet: true };
+/// How far the chain that is being started has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chain {
+    /// The kernel has nothing of it: the next operation starts it.
+    Empty,
+    /// The kernel has the operation before the next one.
+    InKernel,
+    /// An operation failed before the kernel had anything, so that the rest is canceled.
+    Broken,
 }
 
 impl Backend for Uring {
     fn new(options: &Options) -> Result<Uring, Error> {
         let entries = options.entries.max(1).saturating_mul(MOST_ENTRIES as u32);
         let (ring, cancels_by_handle) = probe::build(entries)?;
-        let skips_successes = ring.params().is_feature_skip_cqe_on_success();
         Ok(Uring {
             ring,
             started: Vec::new(),
-            chain: Chain::EMPTY,
+            chain: Chain::Empty,
             stubborn: Vec::new(),
             cancels_by_handle,
-            skips_successes,
         })
     }
 
@@ -104,27 +88,23 @@ impl Backend for Uring {
         kind: OpKind,
         op: RawOp,
         link: Link,
-        quiet: bool,
         answered: &mut Vec<Answered>,
     ) {
-        let result = self.answer_at_once(kind, op);
-        match result {
+        match self.answer_at_once(kind, op) {
             Some(result) => {
-                self.chain.is_broken |= result.is_err() && link == Link::Soft;
+                if result.is_err() && link == Link::Soft {
+                    self.chain = Chain::Broken;
+                }
                 answered.push((key, result));
-                self.chain.last = Key::NONE;
             }
             None => {
-                let quiet = quiet && self.skips_successes && self.chain.is_quiet;
-                let quiet = if quiet && link.is_linked() { only_success(op) } else { None };
-                self.note(key, kind, link, quiet);
-                self.push(key, op, link, quiet.is_some());
-                self.chain.is_quiet &= quiet.is_some();
+                self.note(key, kind);
+                self.push(key, op, link);
+                self.chain = Chain::InKernel;
             }
         }
-        self.chain.is_empty = false;
         if !link.is_linked() {
-            self.chain = Chain::EMPTY;
+            self.chain = Chain::Empty;
         }
     }
 
@@ -160,42 +140,27 @@ impl Uring {
     /// The answer of an operation that need not, or must not, go to the kernel's queue: one whose
     /// chain is broken, one that never waits, and a time limit on one that is complete.
     fn answer_at_once(&self, kind: OpKind, op: RawOp) -> Option<Result<u32, Cause>> {
-        match kind {
-            OpKind::LinkTimeout if self.chain.last == Key::NONE => Some(Ok(0)),
-            _ if self.chain.is_broken => Some(Err(Cause::Canceled)),
-            _ if self.chain.last == Key::NONE => direct::call(op),
-            _ => None,
+        match self.chain {
+            Chain::InKernel => None,
+            _ if kind == OpKind::LinkTimeout => Some(Ok(0)),
+            Chain::Broken => Some(Err(Cause::Canceled)),
+            Chain::Empty => direct::call(op),
         }
     }
 
     /// Notes that the kernel is about to have the operation.
-    fn note(&mut self, key: Key, kind: OpKind, link: Link, quiet: Option<u32>) {
-        let before = self.chain.last;
-        let started = Started {
-            key,
-            kind,
-            is_pending: true,
-            quiet,
-            is_soft: link == Link::Soft,
-            before,
-            after: Key::NONE,
-        };
+    fn note(&mut self, key: Key, kind: OpKind) {
         let slot = key.slot();
         if slot >= self.started.len() {
-            let nothing = Started { key: Key::NONE, is_pending: false, ..started };
-            self.started.resize(slot + 1, nothing);
+            self.started.resize(slot + 1, Started { key: Key::NONE, kind, is_pending: false });
         }
-        self.started[slot] = started;
-        if before != Key::NONE {
-            self.started[before.slot()].after = key;
-        }
-        self.chain.last = key;
+        self.started[slot] = Started { key, kind, is_pending: true };
     }
 
     /// Puts the entries of an operation into the submission queue.
-    fn push(&mut self, key: Key, op: RawOp, link: Link, is_quiet: bool) {
+    fn push(&mut self, key: Key, op: RawOp, link: Link) {
         let op = match op {
-            // Linked sends are sent whole: see `only_success`.
+            // The next operation must not start between two parts of what is sent.
             RawOp::Send { fd, buf, len, flags } if link.is_linked() => {
                 RawOp::Send { fd, buf, len, flags: flags | libc::MSG_WAITALL }
             }
@@ -207,12 +172,11 @@ impl Uring {
             let flags = squeue::Flags::IO_HARDLINK | squeue::Flags::SKIP_SUCCESS;
             self.push_entry(entry::cancel_all_of(fd).flags(flags).user_data(SILENT));
         }
-        let mut flags = match link {
+        let flags = match link {
             Link::None => squeue::Flags::empty(),
             Link::Soft => squeue::Flags::IO_LINK,
             Link::Hard => squeue::Flags::IO_HARDLINK,
         };
-        flags.set(squeue::Flags::SKIP_SUCCESS, is_quiet);
         self.push_entry(entry::of(op).flags(flags).user_data(key.to_bits()));
     }
 
@@ -257,7 +221,10 @@ impl Uring {
             let key = Key::from_bits(number & !OURS);
             if number & OURS == 0 {
                 is_any_invalid |= result == -libc::EINVAL;
-                complete(&mut self.started, key, result, answered);
+                let op = &mut self.started[key.slot()];
+                debug_assert!(op.is_pending && op.key == key, "the kernel completes a key once");
+                op.is_pending = false;
+                answered.push((key, answer(op.kind, result)));
             } else if result < 0 {
                 self.stubborn.push(key);
             }
@@ -283,62 +250,15 @@ impl Uring {
     /// turn in the chain may have come since, or is still to come.
     fn ask_again(&mut self, answered: &mut Vec<Answered>) {
         while let Some(key) = self.stubborn.pop() {
-            if !is_pending(&self.started, key) {
+            let op = self.started.get(key.slot());
+            if !op.is_some_and(|op| op.is_pending && op.key == key) {
                 continue;
             }
             self.reserve(1, answered);
-            let mut flags = squeue::Flags::IO_HARDLINK;
-            flags.set(squeue::Flags::SKIP_SUCCESS, self.skips_successes);
+            let flags = squeue::Flags::IO_HARDLINK;
             self.push_entry(entry::moment().flags(flags).user_data(SILENT));
             self.push_entry(entry::cancel(key).user_data(OURS | key.to_bits()));
         }
-    }
-}
-
-fn is_pending(started: &[Started], key: Key) -> bool {
-    started.get(key.slot()).is_some_and(|op| op.key == key && op.is_pending)
-}
-
-/// Whether the operation may have succeeded already, without a word.
-fn is_silent(started: &[Started], key: Key) -> bool {
-    is_pending(started, key) && started[key.slot()].quiet.is_some()
-}
-
-/// Answers an operation that has completed, and those of which that says what became of them:
-/// before it in its chain, the quiet ones have succeeded; after one that failed though it was to be
-/// quiet, the rest is canceled.
-fn complete(started: &mut [Started], key: Key, result: i32, answered: &mut Vec<Answered>) {
-    if !is_pending(started, key) {
-        return;
-    }
-    let op = started[key.slot()];
-    let mut first = key;
-    while is_silent(started, started[first.slot()].before) {
-        first = started[first.slot()].before;
-    }
-    while first != key {
-        let before = &mut started[first.slot()];
-        before.is_pending = false;
-        answered.push((first, Ok(before.quiet.expect("silent ones have one success"))));
-        first = before.after;
-    }
-    started[key.slot()].is_pending = false;
-    answered.push((key, answer(op.kind, result)));
-    let mut after = op.after;
-    while op.quiet.is_some() && op.is_soft && after != Key::NONE {
-        started[after.slot()].is_pending = false;
-        answered.push((after, Err(Cause::Canceled)));
-        after = started[after.slot()].after;
-    }
-}
-
-/// The number that `op` succeeds with when it is linked to the next one, if there is only one: a
-/// short read or write counts as a failure then, and a send is sent whole.
-fn only_success(op: RawOp) -> Option<u32> {
-    match op {
-        RawOp::Read { len, .. } | RawOp::Write { len, .. } | RawOp::Send { len, .. } => Some(len),
-        RawOp::Nop | RawOp::Fsync { .. } | RawOp::Shutdown { .. } => Some(0),
-        _ => None,
     }
 }
 

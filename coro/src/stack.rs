@@ -1,0 +1,201 @@
+//! Stacks: where tasks run, each below a guard page, reused last in, first out.
+
+use std::io;
+use std::ptr::{self, NonNull};
+
+use corosensei::stack::{STACK_ALIGNMENT, StackPointer};
+
+/// How many stacks the first mapping of a pool holds; each further one holds twice as many.
+const FIRST_CHUNK: usize = 4;
+
+/// How many stacks a mapping holds at most.
+const LAST_CHUNK: usize = 4096;
+
+/// `MADV_GUARD_INSTALL`: Linux 6.13.
+const GUARD_INSTALL: i32 = 102;
+
+/// A stack that a task runs on, or is about to.
+///
+/// From its lowest address up: a guard page, what the task uses, and the place that is reserved for
+/// its result.
+#[derive(Debug)]
+pub struct Stack {
+    bottom: NonNull<u8>,
+    size: usize,
+    reserved: usize,
+}
+
+impl Stack {
+    /// Reserves place for a `T` above what the task uses, which stays in place as long as the
+    /// stack is not given back.
+    pub fn reserve<T>(&mut self) -> NonNull<T> {
+        let size = size_of::<T>().next_multiple_of(STACK_ALIGNMENT.max(align_of::<T>()));
+        assert!(size <= self.size / 4, "a task's result is too large for its stack: box it");
+        self.reserved = size;
+        // SAFETY: the result is inside of the mapping, because it is smaller than the stack.
+        unsafe { self.bottom.add(self.size - size) }.cast()
+    }
+}
+
+// SAFETY: `bottom..bottom + size` is mapped for as long as the stack is out of its pool, which
+// outlives the tasks that run on it; its lowest page is a guard.
+unsafe impl corosensei::stack::Stack for Stack {
+    fn base(&self) -> StackPointer {
+        let top = self.bottom.addr().get() + self.size - self.reserved;
+        StackPointer::new(top).expect("no stack is at address zero")
+    }
+
+    fn limit(&self) -> StackPointer {
+        self.bottom.addr()
+    }
+}
+
+/// Stacks of one size. Dropping it unmaps them all, so it comes after the tasks.
+#[derive(Debug)]
+pub struct Pool {
+    size: usize,
+    page: usize,
+    chunks: Vec<Chunk>,
+    /// The bottoms of stacks that have a guard and no task.
+    free: Vec<NonNull<u8>>,
+    /// How many stacks of the newest chunk were never used.
+    fresh: usize,
+    has_light_guards: bool,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    start: NonNull<u8>,
+    stacks: usize,
+}
+
+impl Pool {
+    /// The smallest stack: what a panic with a backtrace takes, and a little more.
+    pub const SMALLEST: usize = 16 * 1024;
+
+    /// A pool of stacks of `size` bytes, guard included, rounded up to whole pages.
+    pub fn new(size: usize) -> Pool {
+        // SAFETY: the call takes numbers only.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        let page = usize::try_from(page).unwrap_or(4096);
+        Pool {
+            size: size.max(Pool::SMALLEST).next_multiple_of(page),
+            page,
+            chunks: Vec::new(),
+            free: Vec::new(),
+            fresh: 0,
+            has_light_guards: true,
+        }
+    }
+
+    /// A stack that nobody runs on: the one given back last, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: the process has no memory, or no mappings, left.
+    pub fn take(&mut self) -> io::Result<Stack> {
+        let bottom = match self.free.pop() {
+            Some(bottom) => bottom,
+            None => self.take_fresh()?,
+        };
+        Ok(Stack { bottom, size: self.size, reserved: 0 })
+    }
+
+    /// Gives a stack back.
+    pub fn give(&mut self, stack: Stack) {
+        debug_assert_eq!(stack.size, self.size, "a stack goes back to its own pool");
+        self.free.push(stack.bottom);
+    }
+
+    fn take_fresh(&mut self) -> io::Result<NonNull<u8>> {
+        if self.fresh == 0 {
+            let stacks = self.chunks.last().map_or(FIRST_CHUNK, |last| last.stacks * 2);
+            let stacks = stacks.min(LAST_CHUNK);
+            let start = map(stacks * self.size)?;
+            self.chunks.push(Chunk { start, stacks });
+            self.fresh = stacks;
+        }
+        let chunk = self.chunks.last().expect("there is a chunk with a fresh stack");
+        // SAFETY: the result is inside of the chunk, because a stack of it is fresh.
+        let bottom = unsafe { chunk.start.add((chunk.stacks - self.fresh) * self.size) };
+        self.guard(bottom)?;
+        self.fresh -= 1;
+        Ok(bottom)
+    }
+
+    /// Makes the lowest page of a stack one that can't be touched.
+    fn guard(&mut self, bottom: NonNull<u8>) -> io::Result<()> {
+        let page = bottom.as_ptr().cast();
+        if self.has_light_guards {
+            // SAFETY: the page is our own mapping's, and nobody uses it yet.
+            if unsafe { libc::madvise(page, self.page, GUARD_INSTALL) } == 0 {
+                return Ok(());
+            }
+            self.has_light_guards = false;
+        }
+        // SAFETY: the page is our own mapping's, and nobody uses it yet.
+        if unsafe { libc::mprotect(page, self.page, libc::PROT_NONE) } == 0 {
+            return Ok(());
+        }
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Maps `bytes` of memory that takes up none until it is touched.
+fn map(bytes: usize) -> io::Result<NonNull<u8>> {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    // `MAP_STACK` keeps the kernel from backing a whole row of stacks with one huge page.
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
+    // SAFETY: a new mapping, at an address that the kernel picks, touches nothing that exists.
+    let start = unsafe { libc::mmap(ptr::null_mut(), bytes, protection, flags, -1, 0) };
+    if start == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(NonNull::new(start.cast()).expect("no mapping is at address zero"))
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for chunk in &self.chunks {
+            // SAFETY: the mapping is our own, and the pool comes after the tasks that used it.
+            unsafe { libc::munmap(chunk.start.as_ptr().cast(), chunk.stacks * self.size) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corosensei::stack::Stack as _;
+
+    #[test]
+    fn the_stack_given_back_last_is_taken_first() {
+        let mut pool = Pool::new(0);
+        let (first, second) = (pool.take().unwrap(), pool.take().unwrap());
+        let bottom = first.bottom;
+        pool.give(second);
+        pool.give(first);
+        assert_eq!(pool.take().unwrap().bottom, bottom);
+    }
+
+    #[test]
+    fn stacks_do_not_overlap() {
+        let mut pool = Pool::new(64 * 1024);
+        let stacks: Vec<Stack> = (0..100).map(|_| pool.take().unwrap()).collect();
+        let mut ranges: Vec<_> = stacks.iter().map(|s| (s.limit(), s.base())).collect();
+        ranges.sort_unstable();
+        assert!(ranges.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+        assert!(ranges.iter().all(|(limit, base)| base.get() - limit.get() == 64 * 1024));
+    }
+
+    #[test]
+    fn what_is_reserved_is_above_what_the_task_uses_and_aligned() {
+        #[repr(align(64))]
+        struct Aligned([u8; 100]);
+        let mut stack = Pool::new(0).take().unwrap();
+        let place = stack.reserve::<Aligned>();
+        assert_eq!(place.addr().get() % 64, 0);
+        assert!(place.addr() >= stack.base());
+        assert!(place.addr().get() + size_of::<Aligned>() <= stack.bottom.addr().get() + stack.size);
+    }
+}
