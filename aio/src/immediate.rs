@@ -49,13 +49,14 @@ pub fn complete<B: Batch>(mut batch: B) -> Result<B::Results, Error> {
     // SAFETY: `batch` stays in this frame, untouched, until the loop below has seen all of it
     // complete; the loop ends in no other way but an abort, and `guard` stops an unwind.
     let first = unsafe { ring.start(&mut batch, 0) };
+    while ring.completed().is_some() {}
     while ring.in_flight() > 0 {
         if let Err(error) = ring.wait(Mode::Blocking) {
             ring::abort(&error);
         }
+        while ring.completed().is_some() {}
     }
     guard.release();
-    while ring.completed().is_some() {}
     let results = first.map(|mut key| {
         batch.finish(&mut || {
             let (answer, next) = ring.take(key);

@@ -180,7 +180,8 @@ impl Ring {
     }
 
     /// Hands over to the OS what was started, waits as `mode` says, and collects what is complete,
-    /// in at most one system call.
+    /// in at most one system call. It does not wait while [`completed`](Ring::completed) has
+    /// something to say.
     ///
     /// In a process that was forked, everything in flight completes at once as
     /// [`Cause::Forked`]: the kernel works on the parent's memory.

@@ -191,11 +191,15 @@ mod tests {
     #[test]
     fn what_is_reserved_is_above_what_the_task_uses_and_aligned() {
         #[repr(align(64))]
-        struct Aligned([u8; 100]);
+        struct Aligned {
+            _bytes: [u8; 100],
+        }
         let mut stack = Pool::new(0).take().unwrap();
         let place = stack.reserve::<Aligned>();
         assert_eq!(place.addr().get() % 64, 0);
         assert!(place.addr() >= stack.base());
-        assert!(place.addr().get() + size_of::<Aligned>() <= stack.bottom.addr().get() + stack.size);
+        assert!(
+            place.addr().get() + size_of::<Aligned>() <= stack.bottom.addr().get() + stack.size
+        );
     }
 }

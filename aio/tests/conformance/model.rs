@@ -1,0 +1,297 @@
+//! Random programs of linked operations against a model of twenty lines.
+
+use std::fs::File;
+use std::io::{PipeReader, PipeWriter};
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use corio_aio::op::{Any, Events, Link, Value};
+use corio_aio::{self as aio, Cause, Closing, Error, Id, Mode, Queue, op};
+
+use crate::scene::{Kept, Scene, promises, writer};
+
+promises![
+    random_programs_have_the_results_of_the_model,
+    random_programs_in_a_queue_have_the_results_of_the_model,
+    random_cancels_in_stuck_chains_have_the_results_of_the_model,
+];
+
+/// What an operation of a program does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Nop,
+    WriteNull,
+    WriteFull,
+    WriteNothing,
+    ReadShort,
+    ReadFull,
+    ReadEnd,
+    ReadClosed,
+    Send,
+    SendClosed,
+    RecvShort,
+    Sync,
+    Timeout,
+    Poll,
+    Socket,
+    BindClosed,
+    Open,
+    Stuck,
+}
+
+const STEPS: [Step; 17] = [
+    Step::Nop,
+    Step::WriteNull,
+    Step::WriteFull,
+    Step::WriteNothing,
+    Step::ReadShort,
+    Step::ReadFull,
+    Step::ReadEnd,
+    Step::ReadClosed,
+    Step::Send,
+    Step::SendClosed,
+    Step::RecvShort,
+    Step::Sync,
+    Step::Timeout,
+    Step::Poll,
+    Step::Socket,
+    Step::BindClosed,
+    Step::Open,
+];
+
+type Program = Vec<(Step, Link)>;
+type Outcome = Result<usize, Cause>;
+
+/// What a step yields if it starts, and whether that breaks a soft chain.
+fn outcome(step: Step) -> (Outcome, bool) {
+    match step {
+        Step::Nop | Step::Sync | Step::Timeout | Step::Poll | Step::Socket | Step::Open => {
+            (Ok(0), false)
+        }
+        Step::WriteNothing => (Ok(0), false),
+        Step::WriteNull | Step::ReadFull | Step::Send => (Ok(5), false),
+        Step::RecvShort => (Ok(3), false),
+        Step::ReadShort => (Ok(5), true),
+        Step::ReadEnd => (Ok(0), true),
+        Step::WriteFull => (Err(Cause::Os(libc::ENOSPC)), true),
+        Step::ReadClosed | Step::SendClosed | Step::BindClosed => {
+            (Err(Cause::Os(libc::EBADF)), true)
+        }
+        Step::Stuck => (Err(Cause::Canceled), true),
+    }
+}
+
+/// The model: what each operation of `program` yields.
+fn expected(program: &Program) -> Vec<Outcome> {
+    let mut is_broken = false;
+    let run = |(step, link): &(Step, Link)| {
+        let (outcome, breaks) =
+            if is_broken { (Err(Cause::Canceled), true) } else { outcome(*step) };
+        is_broken = match link {
+            Link::None => false,
+            Link::Soft => is_broken || breaks,
+            Link::Hard => is_broken,
+        };
+        outcome
+    };
+    program.iter().map(run).collect()
+}
+
+/// A generator of numbers (`SplitMix64`): the same seed, the same numbers.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
+    }
+
+    fn program(&mut self) -> Program {
+        let length = 1 + self.below(24);
+        let palette = 1 + self.below(STEPS.len());
+        let links = [Link::Soft, Link::Hard, Link::Soft, Link::None];
+        (0..length)
+            .map(|index| {
+                let link = if index + 1 == length { Link::None } else { links[self.below(4)] };
+                (STEPS[(self.below(palette) * 7 + palette) % STEPS.len()], link)
+            })
+            .collect()
+    }
+}
+
+/// What the programs work on.
+struct World {
+    null: File,
+    full: File,
+    file: File,
+    closed: Closing<std::os::unix::net::UnixStream>,
+    sink: UnixDatagram,
+    source: UnixDatagram,
+    ends: [UnixDatagram; 2],
+    pipe: (PipeReader, PipeWriter),
+}
+
+impl World {
+    fn new(scene: &mut Scene) -> World {
+        let (sink, sink_end) = UnixDatagram::pair().expect("a pair");
+        let (source, source_end) = UnixDatagram::pair().expect("a pair");
+        source.set_nonblocking(true).expect("a socket of ours");
+        World {
+            null: writer("/dev/null"),
+            full: writer("/dev/full"),
+            file: scene.file(b"short"),
+            closed: scene.closed(),
+            sink,
+            source,
+            ends: [sink_end, source_end],
+            pipe: std::io::pipe().expect("a pipe"),
+        }
+    }
+
+    /// Makes it as it is before a program.
+    fn prepare(&self, program: &Program) {
+        let count = |wanted| program.iter().filter(|(step, _)| *step == wanted).count();
+        let mut buf = [0; 8];
+        while self.source.recv(&mut buf).is_ok() {}
+        self.ends[0].set_nonblocking(true).expect("a socket of ours");
+        while self.ends[0].recv(&mut buf).is_ok() {}
+        self.source.set_nonblocking(false).expect("a socket of ours");
+        for _ in 0..count(Step::RecvShort) {
+            self.ends[1].send(b"abc").expect("room for few");
+        }
+    }
+
+    fn op(&self, step: Step, link: Link) -> Any<'_> {
+        match step {
+            Step::Nop => Any::new(op::nop()),
+            Step::WriteNull => Any::new(op::write(&self.null, b"hello")),
+            Step::WriteFull => Any::new(op::write(&self.full, b"hello")),
+            Step::WriteNothing => Any::new(op::write(&self.null, b"")),
+            Step::ReadShort => Any::new(op::read(&self.file, vec![0; 8]).at(0)),
+            Step::ReadFull => Any::new(op::read(&self.file, vec![0; 5]).at(0)),
+            Step::ReadEnd => Any::new(op::read(&self.file, vec![0; 5]).at(5)),
+            Step::ReadClosed => Any::new(op::read(&self.closed, vec![0; 5])),
+            Step::Send => Any::new(op::send(&self.sink, b"hello")),
+            Step::SendClosed => Any::new(op::send(&self.closed, b"hello")),
+            Step::RecvShort => Any::new(op::recv(&self.source, vec![0; 8])),
+            Step::Sync => Any::new(op::fsync(&self.file).data_only()),
+            Step::Timeout => Any::new(op::timeout(Duration::ZERO)),
+            Step::Poll => Any::new(op::poll(&self.sink, Events::WRITABLE)),
+            Step::Socket => Any::new(op::socket(aio::Domain::UNIX, aio::Type::STREAM, None)),
+            Step::BindClosed => {
+                let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+                Any::new(op::bind(&self.closed, address))
+            }
+            Step::Open => Any::new(op::open_at(aio::Cwd, "/dev/null")),
+            Step::Stuck => Any::new(op::read(&self.pipe.0, vec![0; 4])),
+        }
+        .link_by(link)
+    }
+
+    fn batch(&self, program: &Program) -> Vec<Any<'_>> {
+        program.iter().map(|(step, link)| self.op(*step, *link)).collect()
+    }
+}
+
+/// What the model says of a result: the number of bytes, or why not.
+fn seen(result: Result<Value, Error>) -> Outcome {
+    match result {
+        Ok(Value::Count(count)) => Ok(count),
+        Ok(_) => Ok(0),
+        Err(error) => Err(error.cause()),
+    }
+}
+
+fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let seed = std::env::var("CORIO_SEED").ok().and_then(|seed| seed.parse().ok());
+    seed.unwrap_or(now.as_nanos() as u64)
+}
+
+fn random_programs_have_the_results_of_the_model(scene: &mut Scene) -> Kept {
+    let (world, seed) = (World::new(scene), seed());
+    let mut random = Random(seed);
+    for round in 0..2_000 {
+        let program = random.program();
+        world.prepare(&program);
+        let found: Vec<Outcome> =
+            aio::complete(world.batch(&program))?.into_iter().map(seen).collect();
+        let hint = format!("CORIO_SEED={seed}, program {round}: {program:?}");
+        assert_eq!(found, expected(&program), "{hint}");
+        world.source.set_nonblocking(true)?;
+    }
+    Ok(())
+}
+
+fn random_programs_in_a_queue_have_the_results_of_the_model(scene: &mut Scene) -> Kept {
+    let (world, seed) = (World::new(scene), seed());
+    let mut random = Random(seed);
+    let mut queue = scene.queue(64);
+    for round in 0..1_000 {
+        let program = random.program();
+        world.prepare(&program);
+        let found: Vec<Outcome> = queue.scope(|queue| {
+            let tickets = queue.queue_all(world.batch(&program))?;
+            let done = queue.complete_all()?;
+            assert_eq!(done.len(), program.len());
+            Ok::<_, Error>(tickets.into_iter().map(|ticket| seen(ticket.take(queue))).collect())
+        })?;
+        let hint = format!("CORIO_SEED={seed}, program {round}: {program:?}");
+        assert_eq!(found, expected(&program), "{hint}");
+        world.source.set_nonblocking(true)?;
+    }
+    Ok(())
+}
+
+/// Each program has one or two operations that wait until they are canceled.
+fn random_cancels_in_stuck_chains_have_the_results_of_the_model(scene: &mut Scene) -> Kept {
+    let (world, seed) = (World::new(scene), seed());
+    let mut random = Random(seed);
+    let mut queue = scene.queue(64);
+    for round in 0..500 {
+        let mut program = random.program();
+        let stuck = random.below(program.len());
+        program[stuck].0 = Step::Stuck;
+        let second = random.below(program.len());
+        program[second].0 = Step::Stuck;
+        world.prepare(&program);
+        let found: Vec<Outcome> = queue.scope(|queue| {
+            let tickets = queue.queue_all(world.batch(&program))?;
+            let is_stuck = |index: &usize| program[*index].0 == Step::Stuck;
+            let ids = (0..program.len()).filter(is_stuck).map(|index| tickets[index].id());
+            let ids: Vec<Id> = ids.collect();
+            cancel_until_complete(queue, &ids, &mut random)?;
+            Ok::<_, Error>(tickets.into_iter().map(|ticket| seen(ticket.take(queue))).collect())
+        })?;
+        let hint = format!("CORIO_SEED={seed}, program {round}: {program:?}");
+        assert_eq!(found, expected(&program), "{hint}");
+        world.source.set_nonblocking(true)?;
+    }
+    Ok(())
+}
+
+/// Cancels the operations of `ids` in random order, also those that have not started yet, until
+/// all are complete.
+fn cancel_until_complete(
+    queue: &mut Queue<'_, '_>,
+    ids: &[Id],
+    random: &mut Random,
+) -> Result<(), Error> {
+    let mut left = ids.to_vec();
+    while !left.is_empty() {
+        let target = left[random.below(left.len())];
+        let canceled = queue.queue(op::cancel(target))?;
+        let id = canceled.id();
+        canceled.detach(queue);
+        let mut is_asked = false;
+        while !is_asked {
+            for done in queue.complete(Mode::Blocking)? {
+                left.retain(|id| *id != done.id);
+                is_asked |= done.id == id;
+            }
+        }
+    }
+    queue.complete_all().map(drop)
+}
