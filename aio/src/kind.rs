@@ -76,6 +76,27 @@ impl OpKind {
         OpKind::CloseEventSource,
     ];
 
+    /// Whether the OS always gets as far as trying it, so that a mistake in its arguments fails it
+    /// in its turn instead of failing the whole chain at once.
+    pub(crate) const fn is_always_tried(self) -> bool {
+        matches!(
+            self,
+            OpKind::Nop
+                | OpKind::Read
+                | OpKind::Write
+                | OpKind::Fsync
+                | OpKind::Close
+                | OpKind::Accept
+                | OpKind::Connect
+                | OpKind::Send
+                | OpKind::Recv
+                | OpKind::Shutdown
+                | OpKind::NotifyEventSource
+                | OpKind::WaitEventSource
+                | OpKind::CloseEventSource
+        )
+    }
+
     /// The name of the function in [`op`](crate::op) that makes it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -129,6 +129,7 @@ impl Ring {
         }
         let whole = batch.len() <= self.backend.capacity();
         let room = if whole { batch.len() } else { self.longest_chain(batch)? };
+        let quiet = (0..batch.len()).all(|index| batch.shape(index).kind.is_always_tried());
         let (mut first, mut last) = (Key::NONE, Key::NONE);
         let mut is_head = true;
         batch.lower(&mut |shape, mut op| {
@@ -146,7 +147,7 @@ impl Ring {
             op.forget_strangers(self.id);
             // SAFETY: the caller keeps what the operation names in place until it is complete.
             unsafe {
-                self.backend.start(key, shape.kind, op, shape.link, &mut self.answered);
+                self.backend.start(key, shape.kind, op, shape.link, quiet, &mut self.answered);
             }
         });
         self.settle();

@@ -1,5 +1,5 @@
-//! The soundness contract, attacked: memory, descriptors, threads, forks, signals, panics.
-#![expect(unsafe_code, reason = "forks, sets timers, and looks at memory that it gave away")]
+//! The soundness contract, attacked: what is forgotten, dropped, or left by a panic.
+#![expect(unsafe_code, reason = "looks at memory that it gave away")]
 
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File, OpenOptions};
@@ -7,48 +7,12 @@ use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::process::{Command, Output};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use corio_aio::{self as aio, Cause, Dynamic, Mode, op, op::Operation};
-
-/// Says to a test that it is in a process of its own.
-const ALONE: &str = "CORIO_TEST_IS_ALONE";
-
-/// Runs the test `name` in a process of its own and yields how that went; nothing in that process.
-fn alone(name: &str) -> Option<Output> {
-    if std::env::var_os(ALONE).is_some() {
-        return None;
-    }
-    let program = std::env::current_exe().expect("a path");
-    let mut test = Command::new(program);
-    test.args([name, "--exact", "--test-threads=1", "--nocapture"]).env(ALONE, "1");
-    Some(test.output().expect("a process"))
-}
-
-/// Runs `test`, which must not fail, in a process of its own.
-fn succeeds_alone(name: &str, test: impl FnOnce()) {
-    match alone(name) {
-        None => test(),
-        Some(output) => assert!(output.status.success(), "{output:?}"),
-    }
-}
-
-/// Runs `test`, which must abort with words of ours, in a process of its own.
-fn aborts_alone(name: &str, test: impl FnOnce()) {
-    match alone(name) {
-        None => test(),
-        Some(output) => {
-            assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{output:?}");
-            let words = String::from_utf8_lossy(&output.stderr);
-            assert!(words.contains("corio: operations are in flight"), "{words}");
-        }
-    }
-}
 
 fn pair() -> (UnixStream, UnixStream) {
     UnixStream::pair().expect("a pair of sockets")
@@ -91,7 +55,7 @@ impl Lent {
 fn a_forgotten_ticket_costs_its_place_and_no_more() {
     let (ours, mut theirs) = pair();
     let mut queue = Dynamic::new(2).unwrap();
-    std::mem::forget(queue.queue(op::recv(ours, vec![0; 4])).unwrap());
+    let _ = queue.queue(op::recv(ours, vec![0; 4])).unwrap();
     theirs.write_all(b"here").unwrap();
     assert_eq!(queue.complete_all().unwrap().len(), 1);
     for _ in 0..10 {
@@ -112,7 +76,7 @@ fn a_forgotten_queue_lets_nothing_write_to_memory_of_others() {
             let mut queue = Dynamic::new(8).unwrap();
             for _ in 0..8 {
                 let recv = op::recv(ours.try_clone().unwrap(), vec![1; LEN]);
-                std::mem::forget(queue.queue(recv).unwrap());
+                let _ = queue.queue(recv).unwrap();
             }
             queue.complete(Mode::NonBlocking).unwrap();
             std::mem::forget(queue);
@@ -302,79 +266,6 @@ fn direct_reads_in_flight_when_a_scope_panics_write_nothing_afterwards() {
     assert_still(&buffers);
 }
 
-/// What a forked child sees of its parent's rings.
-fn as_child(mut queue: Dynamic, received: aio::Ticket<op::Recv<UnixStream, Vec<u8>>>) {
-    assert_eq!(queue.queue(op::nop()).unwrap_err().cause(), Cause::Forked);
-    let done = queue.complete(Mode::Blocking).expect("an answer");
-    assert!(done.len() == 1 && done[0].failed);
-    let (result, recv) = received.recover(&mut queue).expect("the operation");
-    assert_eq!((result.unwrap_err().cause(), recv.buf), (Cause::Forked, vec![7; 4]));
-    assert!(queue.is_empty());
-    drop(queue);
-    let (ours, theirs) = pair();
-    let mut buf = [0; 8];
-    let moved = aio::multi((op::send(&ours, b"child").soft(), op::recv(&theirs, &mut buf)));
-    assert_eq!(moved, Ok((5, 5)));
-    let mut fresh = Dynamic::new(1).expect("a ring of the child's own");
-    let nop = fresh.queue(op::nop()).expect("room");
-    fresh.complete_all().expect("a ring");
-    assert_eq!(nop.take(&mut fresh), Ok(()));
-}
-
-#[test]
-fn a_forked_child_is_refused_and_its_parent_undisturbed() {
-    succeeds_alone("a_forked_child_is_refused_and_its_parent_undisturbed", || {
-        let (ours, mut theirs) = pair();
-        aio::single(op::nop()).unwrap();
-        let mut queue = Dynamic::new(4).unwrap();
-        let received = queue.queue(op::recv(ours, vec![7; 4])).unwrap();
-        queue.complete(Mode::NonBlocking).unwrap();
-        // SAFETY: the only other thread waits for this one and holds no lock; the child ends by
-        // `_exit`.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            let seen = catch_unwind(AssertUnwindSafe(|| as_child(queue, received)));
-            // SAFETY: nothing of the parent's is to be run.
-            unsafe { libc::_exit(i32::from(seen.is_err())) };
-        }
-        let mut status = -1;
-        // SAFETY: the status is written to a local.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert_eq!(status, 0, "the child has failed");
-        theirs.write_all(b"here").unwrap();
-        assert_eq!(queue.complete_all().unwrap().len(), 1);
-        let (n, recv) = received.recover(&mut queue).unwrap();
-        assert_eq!((n, &recv.buf[..]), (Ok(4), &b"here"[..]));
-        aio::single(op::nop()).unwrap();
-    });
-}
-
-#[test]
-fn a_scope_in_a_forked_child_ends() {
-    succeeds_alone("a_scope_in_a_forked_child_ends", || {
-        let (ours, mut theirs) = pair();
-        let (mut buf, mut child) = ([7; 4], -1);
-        let mut queue = Dynamic::new(4).unwrap();
-        queue.scope(|queue| {
-            let _ = queue.queue(op::recv(&ours, &mut buf)).unwrap();
-            queue.complete(Mode::NonBlocking).unwrap();
-            // SAFETY: as in the test before.
-            child = unsafe { libc::fork() };
-            if child != 0 {
-                theirs.write_all(b"here").unwrap();
-            }
-        });
-        if child == 0 {
-            // SAFETY: nothing of the parent's is to be run.
-            unsafe { libc::_exit(i32::from(buf != [7; 4])) };
-        }
-        let mut status = -1;
-        // SAFETY: the status is written to a local.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert_eq!((status, &buf), (0, b"here"));
-    });
-}
-
 /// Makes an immediate call when its thread's values are destroyed.
 struct AtExit(RefCell<Option<Sender<Result<(), aio::Error>>>>);
 
@@ -449,109 +340,4 @@ fn a_batch_whose_first_operation_fails_is_done_with_all_its_buffers() {
     theirs.write_all(&[1; 8]).unwrap();
     assert_eq!(aio::single(op::recv(&ours, &mut [0; 16])).unwrap(), 8);
     assert_eq!((one, two), ([7; 8], [7; 8]));
-}
-
-/// A handle that panics when it is asked for its descriptor.
-struct Panics;
-
-impl AsFd for Panics {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        unwind()
-    }
-}
-
-#[test]
-fn a_handle_that_panics_in_an_immediate_call_aborts_with_words() {
-    aborts_alone("a_handle_that_panics_in_an_immediate_call_aborts_with_words", || {
-        let (ours, _theirs) = pair();
-        let mut buf = [0; 4];
-        let _ = aio::complete((op::recv(&ours, &mut buf), op::send(Panics, b"x")));
-    });
-}
-
-#[test]
-fn a_handle_that_panics_in_a_queue_aborts_with_words() {
-    aborts_alone("a_handle_that_panics_in_a_queue_aborts_with_words", || {
-        let (ours, _theirs) = pair();
-        let mut queue = Dynamic::new(2).unwrap();
-        let _ = queue.queue_all((op::recv(ours, vec![0; 4]), op::send(Panics, b"x")));
-    });
-}
-
-#[test]
-fn threads_that_end_leave_no_descriptor() {
-    succeeds_alone("threads_that_end_leave_no_descriptor", || {
-        let count = || fs::read_dir("/proc/self/fd").unwrap().count();
-        let before = count();
-        for _ in 0..4 {
-            let threads: Vec<_> = (0..25)
-                .map(|_| thread::spawn(|| aio::single(op::timeout(Duration::from_micros(50)))))
-                .collect();
-            threads.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
-        }
-        assert_eq!(count(), before);
-    });
-}
-
-extern "C" fn ignore(_: libc::c_int) {}
-
-/// Interrupts every call of the process each millisecond.
-fn interrupt_each_millisecond() {
-    // SAFETY: all zero is an action without flags and with an empty mask.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = ignore as extern "C" fn(libc::c_int) as usize;
-    // SAFETY: the handler does nothing.
-    let set = unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) };
-    assert_eq!(set, 0);
-    let each = libc::timeval { tv_sec: 0, tv_usec: 1_000 };
-    let timer = libc::itimerval { it_interval: each, it_value: each };
-    // SAFETY: the timer is a local that is read.
-    let set = unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
-    assert_eq!(set, 0);
-}
-
-/// The signal goes to any thread: this one takes them all.
-fn take_no_signals() {
-    // SAFETY: all zero is a valid set, and is emptied and filled below.
-    let mut signals: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set is a local.
-    assert_eq!(unsafe { libc::sigaddset(&raw mut signals, libc::SIGALRM) }, 0);
-    let block = libc::SIG_BLOCK;
-    // SAFETY: the set is a local that is read.
-    let set = unsafe { libc::pthread_sigmask(block, &raw const signals, std::ptr::null_mut()) };
-    assert_eq!(set, 0);
-}
-
-#[test]
-fn signals_change_nothing() {
-    succeeds_alone("signals_change_nothing", || {
-        let (ours, mut theirs) = pair();
-        let sender = thread::spawn(move || {
-            take_no_signals();
-            for _ in 0..20 {
-                thread::sleep(Duration::from_millis(5));
-                theirs.write_all(b"hey").expect("a peer");
-            }
-        });
-        interrupt_each_millisecond();
-        let mut queue = Dynamic::new(4).unwrap();
-        for length_ms in [0, 1, 2, 3, 5, 8, 20] {
-            let (start, length) = (Instant::now(), Duration::from_millis(length_ms));
-            aio::single(op::timeout(length)).unwrap();
-            assert!(start.elapsed() >= length);
-            let timeout = queue.queue(op::timeout(length)).unwrap();
-            assert_eq!(queue.complete(Mode::Blocking).unwrap().len(), 1);
-            timeout.take(&mut queue).unwrap();
-        }
-        let mut all = [0; 60];
-        assert_eq!(aio::single(op::recv(&ours, &mut all).wait_all()).unwrap(), 60);
-        sender.join().unwrap();
-        let (bytes, mut back) = (vec![1; 8 << 20], vec![0; 8 << 20]);
-        let (one, other) = pair();
-        for _ in 0..5 {
-            let sent = op::send(&one, &bytes).wait_all();
-            let moved = aio::multi((sent, op::recv(&other, &mut back).wait_all()));
-            assert_eq!(moved.unwrap(), (bytes.len(), bytes.len()));
-        }
-    });
 }

@@ -11,8 +11,14 @@ const FIRST_CHUNK: usize = 4;
 /// How many stacks a mapping holds at most.
 const LAST_CHUNK: usize = 4096;
 
-/// `MADV_GUARD_INSTALL`: Linux 6.13.
+/// How many stacks are given their guards at once.
+const GUARDED_AT_ONCE: usize = 64;
+
+/// `MADV_GUARD_INSTALL`, Linux 6.13: a page that can't be touched and is no mapping of its own.
 const GUARD_INSTALL: i32 = 102;
+
+/// `PIDFD_SELF`, Linux 6.14: this process, where a descriptor of one is asked for.
+const THIS_PROCESS: i32 = -10_001;
 
 /// A stack that a task runs on, or is about to.
 ///
@@ -58,9 +64,20 @@ pub struct Pool {
     chunks: Vec<Chunk>,
     /// The bottoms of stacks that have a guard and no task.
     free: Vec<NonNull<u8>>,
-    /// How many stacks of the newest chunk were never used.
+    /// How many stacks of the newest chunk have no guard yet.
     fresh: usize,
-    has_light_guards: bool,
+    guards: Guards,
+}
+
+/// How the system makes a page that can't be touched: the best way that has not failed yet.
+#[derive(Debug)]
+enum Guards {
+    /// Many in one call, without splitting the mapping.
+    Many,
+    /// One in a call, without splitting the mapping.
+    Light,
+    /// One in a call; each splits the mapping.
+    Heavy,
 }
 
 #[derive(Debug)]
@@ -84,7 +101,7 @@ impl Pool {
             chunks: Vec::new(),
             free: Vec::new(),
             fresh: 0,
-            has_light_guards: true,
+            guards: Guards::Many,
         }
     }
 
@@ -94,10 +111,10 @@ impl Pool {
     ///
     /// `ENOMEM`: the process has no memory, or no mappings, left.
     pub fn take(&mut self) -> io::Result<Stack> {
-        let bottom = match self.free.pop() {
-            Some(bottom) => bottom,
-            None => self.take_fresh()?,
-        };
+        if self.free.is_empty() {
+            self.add_free()?;
+        }
+        let bottom = self.free.pop().expect("one was added");
         Ok(Stack { bottom, size: self.size, reserved: 0 })
     }
 
@@ -107,7 +124,8 @@ impl Pool {
         self.free.push(stack.bottom);
     }
 
-    fn take_fresh(&mut self) -> io::Result<NonNull<u8>> {
+    /// Gives some stacks their guards.
+    fn add_free(&mut self) -> io::Result<()> {
         if self.fresh == 0 {
             let stacks = self.chunks.last().map_or(FIRST_CHUNK, |last| last.stacks * 2);
             let stacks = stacks.min(LAST_CHUNK);
@@ -116,29 +134,65 @@ impl Pool {
             self.fresh = stacks;
         }
         let chunk = self.chunks.last().expect("there is a chunk with a fresh stack");
-        // SAFETY: the result is inside of the chunk, because a stack of it is fresh.
-        let bottom = unsafe { chunk.start.add((chunk.stacks - self.fresh) * self.size) };
-        self.guard(bottom)?;
-        self.fresh -= 1;
-        Ok(bottom)
+        let first = chunk.stacks - self.fresh;
+        let count = self.fresh.min(GUARDED_AT_ONCE);
+        // The lowest one last, so that it is taken first.
+        let bottoms = (first..first + count).rev().map(|index| {
+            // SAFETY: the result is inside of the chunk, which has that many stacks.
+            unsafe { chunk.start.add(index * self.size) }
+        });
+        let bottoms: Vec<NonNull<u8>> = bottoms.collect();
+        self.guard(&bottoms)?;
+        self.free.extend(bottoms);
+        self.fresh -= count;
+        Ok(())
     }
 
-    /// Makes the lowest page of a stack one that can't be touched.
-    fn guard(&mut self, bottom: NonNull<u8>) -> io::Result<()> {
-        let page = bottom.as_ptr().cast();
-        if self.has_light_guards {
-            // SAFETY: the page is our own mapping's, and nobody uses it yet.
-            if unsafe { libc::madvise(page, self.page, GUARD_INSTALL) } == 0 {
+    /// Makes the lowest pages of stacks ones that can't be touched.
+    fn guard(&mut self, bottoms: &[NonNull<u8>]) -> io::Result<()> {
+        if let Guards::Many = self.guards {
+            if guard_many(bottoms, self.page) {
                 return Ok(());
             }
-            self.has_light_guards = false;
+            self.guards = Guards::Light;
         }
-        // SAFETY: the page is our own mapping's, and nobody uses it yet.
-        if unsafe { libc::mprotect(page, self.page, libc::PROT_NONE) } == 0 {
-            return Ok(());
+        for bottom in bottoms {
+            let page = bottom.as_ptr().cast();
+            if let Guards::Light = self.guards {
+                // SAFETY: the page is our own mapping's, and nobody uses it yet.
+                if unsafe { libc::madvise(page, self.page, GUARD_INSTALL) } == 0 {
+                    continue;
+                }
+                self.guards = Guards::Heavy;
+            }
+            // SAFETY: the page is our own mapping's, and nobody uses it yet.
+            if unsafe { libc::mprotect(page, self.page, libc::PROT_NONE) } != 0 {
+                return Err(io::Error::last_os_error());
+            }
         }
-        Err(io::Error::last_os_error())
+        Ok(())
     }
+}
+
+/// Guards all these pages in one call; says whether that went well.
+fn guard_many(bottoms: &[NonNull<u8>], page: usize) -> bool {
+    let pages: Vec<libc::iovec> = bottoms
+        .iter()
+        .map(|bottom| libc::iovec { iov_base: bottom.as_ptr().cast(), iov_len: page })
+        .collect();
+    // SAFETY: the pages are our own mapping's, and nobody uses them yet; the list outlives the
+    // call.
+    let guarded = unsafe {
+        libc::syscall(
+            libc::SYS_process_madvise,
+            THIS_PROCESS,
+            pages.as_ptr(),
+            pages.len(),
+            GUARD_INSTALL,
+            0,
+        )
+    };
+    guarded == (pages.len() * page) as libc::c_long
 }
 
 /// Maps `bytes` of memory that takes up none until it is touched.

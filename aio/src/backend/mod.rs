@@ -70,6 +70,7 @@ pub(crate) trait Backend: Sized {
     /// Starts the operation, at the latest with the next `wait`.
     ///
     /// One whose `link` is not [`Link::None`] forms a chain with the next one that is started.
+    /// `quiet` says that no operation of the chain can be refused before it is tried.
     ///
     /// # Safety
     ///
@@ -81,6 +82,7 @@ pub(crate) trait Backend: Sized {
         kind: OpKind,
         op: RawOp,
         link: Link,
+        quiet: bool,
         answered: &mut Vec<Answered>,
     );
 

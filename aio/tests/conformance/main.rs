@@ -5,12 +5,14 @@
 mod batch;
 mod control;
 mod dynamic;
+mod ends;
 mod event;
 mod file;
 mod links;
 mod model;
 mod scene;
 mod socket;
+mod transfer;
 
 use std::fs;
 use std::process::ExitCode;
@@ -23,15 +25,17 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scene::{BACKENDS, Backend, Kept, Promise, Scene};
 
 /// The promises, by area.
-const AREAS: [(&str, &[Promise]); 8] = [
+const AREAS: [(&str, &[Promise]); 10] = [
     ("batch", batch::PROMISES),
     ("control", control::PROMISES),
     ("dynamic", dynamic::PROMISES),
+    ("ends", ends::PROMISES),
     ("event", event::PROMISES),
     ("file", file::PROMISES),
     ("links", links::PROMISES),
     ("model", model::PROMISES),
     ("socket", socket::PROMISES),
+    ("transfer", transfer::PROMISES),
 ];
 
 /// A promise that takes longer waits for something that never comes.

@@ -1,11 +1,13 @@
 //! io_uring: operations go to the kernel as they are; this file keeps the books.
 
+mod books;
 mod direct;
 mod entry;
 mod probe;
 
 use io_uring::{IoUring, squeue};
 
+use self::books::Books;
 use super::{Answered, Backend, Mode, Options};
 use crate::error::{Cause, Error};
 use crate::key::Key;
@@ -24,20 +26,11 @@ const MOST_ENTRIES: usize = 2;
 /// An io_uring instance.
 pub struct Uring {
     ring: IoUring,
-    /// What was started, by slot of its key.
-    started: Vec<Started>,
+    books: Books,
     chain: Chain,
     /// Operations that are to be asked again to stop.
     stubborn: Vec<Key>,
     cancels_by_handle: bool,
-}
-
-/// An operation that the kernel has, or had.
-#[derive(Clone, Copy)]
-struct Started {
-    key: Key,
-    kind: OpKind,
-    is_pending: bool,
 }
 
 /// How far the chain that is being started has come.
@@ -55,13 +48,8 @@ impl Backend for Uring {
     fn new(options: &Options) -> Result<Uring, Error> {
         let entries = options.entries.max(1).saturating_mul(MOST_ENTRIES as u32);
         let (ring, cancels_by_handle) = probe::build(entries)?;
-        Ok(Uring {
-            ring,
-            started: Vec::new(),
-            chain: Chain::Empty,
-            stubborn: Vec::new(),
-            cancels_by_handle,
-        })
+        let books = Books::new(ring.params().is_feature_skip_cqe_on_success());
+        Ok(Uring { ring, books, chain: Chain::Empty, stubborn: Vec::new(), cancels_by_handle })
     }
 
     fn capacity(&self) -> usize {
@@ -88,6 +76,7 @@ impl Backend for Uring {
         kind: OpKind,
         op: RawOp,
         link: Link,
+        quiet: bool,
         answered: &mut Vec<Answered>,
     ) {
         match self.answer_at_once(kind, op) {
@@ -98,13 +87,14 @@ impl Backend for Uring {
                 answered.push((key, result));
             }
             None => {
-                self.note(key, kind);
-                self.push(key, op, link);
+                let is_quiet = self.books.note(key, kind, op, link, quiet);
+                self.push(key, op, link, is_quiet);
                 self.chain = Chain::InKernel;
             }
         }
         if !link.is_linked() {
             self.chain = Chain::Empty;
+            self.books.end_chain();
         }
     }
 
@@ -148,17 +138,8 @@ impl Uring {
         }
     }
 
-    /// Notes that the kernel is about to have the operation.
-    fn note(&mut self, key: Key, kind: OpKind) {
-        let slot = key.slot();
-        if slot >= self.started.len() {
-            self.started.resize(slot + 1, Started { key: Key::NONE, kind, is_pending: false });
-        }
-        self.started[slot] = Started { key, kind, is_pending: true };
-    }
-
     /// Puts the entries of an operation into the submission queue.
-    fn push(&mut self, key: Key, op: RawOp, link: Link) {
+    fn push(&mut self, key: Key, op: RawOp, link: Link, is_quiet: bool) {
         let op = match op {
             // The next operation must not start between two parts of what is sent.
             RawOp::Send { fd, buf, len, flags } if link.is_linked() => {
@@ -172,11 +153,12 @@ impl Uring {
             let flags = squeue::Flags::IO_HARDLINK | squeue::Flags::SKIP_SUCCESS;
             self.push_entry(entry::cancel_all_of(fd).flags(flags).user_data(SILENT));
         }
-        let flags = match link {
+        let mut flags = match link {
             Link::None => squeue::Flags::empty(),
             Link::Soft => squeue::Flags::IO_LINK,
             Link::Hard => squeue::Flags::IO_HARDLINK,
         };
+        flags.set(squeue::Flags::SKIP_SUCCESS, is_quiet);
         self.push_entry(entry::of(op).flags(flags).user_data(key.to_bits()));
     }
 
@@ -221,10 +203,7 @@ impl Uring {
             let key = Key::from_bits(number & !OURS);
             if number & OURS == 0 {
                 is_any_invalid |= result == -libc::EINVAL;
-                let op = &mut self.started[key.slot()];
-                debug_assert!(op.is_pending && op.key == key, "the kernel completes a key once");
-                op.is_pending = false;
-                answered.push((key, answer(op.kind, result)));
+                self.books.complete(key, result, answered);
             } else if result < 0 {
                 self.stubborn.push(key);
             }
@@ -239,7 +218,7 @@ impl Uring {
     fn name_what_is_unsupported(&self, answered: &mut [Answered]) {
         for (key, result) in answered {
             if *result == Err(Cause::Os(libc::EINVAL))
-                && !probe::knows(&self.ring, self.started[key.slot()].kind)
+                && !probe::knows(&self.ring, self.books.kind(*key))
             {
                 *result = Err(Cause::Unsupported);
             }
@@ -250,8 +229,7 @@ impl Uring {
     /// turn in the chain may have come since, or is still to come.
     fn ask_again(&mut self, answered: &mut Vec<Answered>) {
         while let Some(key) = self.stubborn.pop() {
-            let op = self.started.get(key.slot());
-            if !op.is_some_and(|op| op.is_pending && op.key == key) {
+            if !self.books.is_pending(key) {
                 continue;
             }
             self.reserve(1, answered);
@@ -259,19 +237,5 @@ impl Uring {
             self.push_entry(entry::moment().flags(flags).user_data(SILENT));
             self.push_entry(entry::cancel(key).user_data(OURS | key.to_bits()));
         }
-    }
-}
-
-/// What a completion says.
-fn answer(kind: OpKind, result: i32) -> Result<u32, Cause> {
-    match (kind, -result) {
-        (_, ..=0) => Ok(result as u32),
-        (OpKind::Timeout, libc::ETIME) => Ok(0),
-        (OpKind::LinkTimeout, libc::ETIME) => Err(Cause::Expired),
-        // The operation came first, or could not be stopped any more.
-        (OpKind::LinkTimeout, libc::ECANCELED | libc::ENOENT | libc::EALREADY) => Ok(0),
-        // A worker's call is interrupted by a cancel and by nothing else.
-        (_, libc::ECANCELED | libc::EINTR) => Err(Cause::Canceled),
-        (_, code) => Err(Cause::Os(code)),
     }
 }

@@ -1,0 +1,214 @@
+//! What the kernel has, and what its completions say of it.
+//!
+//! A linked operation that can succeed in one way only is quiet: the kernel does not report its
+//! success (`IOSQE_CQE_SKIP_SUCCESS`, Linux 5.17), which would only wake whoever waits for the
+//! rest of the chain. What it leaves unsaid follows from what it says: when a later operation of
+//! the chain completes, the quiet ones before it have succeeded; when a quiet one is reported, it
+//! has failed, and if its link is soft, the rest of the chain is canceled without a word.
+//!
+//! For that, quiet ones must stand at the head of their chain: after one that is not, the rest
+//! would be reported one by one if that one failed.
+
+use crate::backend::Answered;
+use crate::error::Cause;
+use crate::key::Key;
+use crate::kind::OpKind;
+use crate::op::{Link, RawOp};
+
+/// An operation that the kernel has, or had.
+#[derive(Clone, Copy)]
+struct Started {
+    key: Key,
+    kind: OpKind,
+    is_pending: bool,
+    /// The number that it succeeds with, without a word.
+    quiet: Option<u32>,
+    is_soft: bool,
+    /// Its neighbours in the chain.
+    before: Key,
+    after: Key,
+}
+
+/// What was started, by slot of its key.
+pub struct Books {
+    started: Vec<Started>,
+    /// The operation before the next one in the chain that is being started.
+    last: Key,
+    /// Whether the next operation may be quiet.
+    is_quiet: bool,
+    skips_successes: bool,
+}
+
+impl Books {
+    /// Empty books; `skips_successes` if the kernel can leave successes unsaid.
+    pub fn new(skips_successes: bool) -> Books {
+        Books { started: Vec::new(), last: Key::NONE, is_quiet: true, skips_successes }
+    }
+
+    /// Notes that the kernel is about to have an operation, the next one of its chain; says
+    /// whether it is quiet.
+    pub fn note(
+        &mut self,
+        key: Key,
+        kind: OpKind,
+        op: RawOp,
+        link: Link,
+        may_be_quiet: bool,
+    ) -> bool {
+        self.is_quiet &= may_be_quiet && self.skips_successes && link.is_linked();
+        let quiet = if self.is_quiet { only_success(op) } else { None };
+        self.is_quiet = quiet.is_some();
+        let (before, after) = (self.last, Key::NONE);
+        let is_soft = link == Link::Soft;
+        let started = Started { key, kind, is_pending: true, quiet, is_soft, before, after };
+        let slot = key.slot();
+        if slot >= self.started.len() {
+            let nothing = Started { key: Key::NONE, is_pending: false, ..started };
+            self.started.resize(slot + 1, nothing);
+        }
+        self.started[slot] = started;
+        if before != Key::NONE {
+            self.started[before.slot()].after = key;
+        }
+        self.last = key;
+        quiet.is_some()
+    }
+
+    /// The next operation starts a new chain.
+    pub fn end_chain(&mut self) {
+        self.last = Key::NONE;
+        self.is_quiet = true;
+    }
+
+    /// The kind of an operation that was noted.
+    pub fn kind(&self, key: Key) -> OpKind {
+        self.started[key.slot()].kind
+    }
+
+    /// Whether the kernel has the operation.
+    pub fn is_pending(&self, key: Key) -> bool {
+        self.started.get(key.slot()).is_some_and(|op| op.key == key && op.is_pending)
+    }
+
+    /// Answers an operation that the kernel reported, and those that this says something of.
+    pub fn complete(&mut self, key: Key, result: i32, answered: &mut Vec<Answered>) {
+        debug_assert!(self.is_pending(key), "a key is reported once");
+        let op = self.started[key.slot()];
+        let mut first = key;
+        while self.is_silent(self.started[first.slot()].before) {
+            first = self.started[first.slot()].before;
+        }
+        while first != key {
+            let before = &mut self.started[first.slot()];
+            before.is_pending = false;
+            answered.push((first, Ok(before.quiet.expect("silent ones have one success"))));
+            first = before.after;
+        }
+        self.started[key.slot()].is_pending = false;
+        answered.push((key, answer(op.kind, result)));
+        let mut after = if op.quiet.is_some() && op.is_soft { op.after } else { Key::NONE };
+        while after != Key::NONE {
+            let canceled = &mut self.started[after.slot()];
+            canceled.is_pending = false;
+            answered.push((after, answer(canceled.kind, -libc::ECANCELED)));
+            after = canceled.after;
+        }
+    }
+
+    /// Whether the operation may have succeeded already, without a word.
+    fn is_silent(&self, key: Key) -> bool {
+        self.is_pending(key) && self.started[key.slot()].quiet.is_some()
+    }
+}
+
+/// The number that a linked `op` succeeds with, if there is only one: a short read or write counts
+/// as a failure then, and a send is sent whole.
+fn only_success(op: RawOp) -> Option<u32> {
+    match op {
+        RawOp::Read { len, .. } | RawOp::Write { len, .. } | RawOp::Send { len, .. } => Some(len),
+        RawOp::Nop
+        | RawOp::Fsync { .. }
+        | RawOp::Close { .. }
+        | RawOp::Connect { .. }
+        | RawOp::Shutdown { .. } => Some(0),
+        _ => None,
+    }
+}
+
+/// What a completion says.
+fn answer(kind: OpKind, result: i32) -> Result<u32, Cause> {
+    match (kind, -result) {
+        (_, ..=0) => Ok(result as u32),
+        (OpKind::Timeout, libc::ETIME) => Ok(0),
+        (OpKind::LinkTimeout, libc::ETIME) => Err(Cause::Expired),
+        // The operation came first, or could not be stopped any more.
+        (OpKind::LinkTimeout, libc::ECANCELED | libc::ENOENT | libc::EALREADY) => Ok(0),
+        // A worker's call is interrupted by a cancel and by nothing else.
+        (_, libc::ECANCELED | libc::EINTR) => Err(Cause::Canceled),
+        (_, code) => Err(Cause::Os(code)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Slots;
+
+    const WRITE: RawOp = RawOp::Write { fd: 0, buf: std::ptr::null(), len: 8, offset: 0 };
+    const RECV: RawOp = RawOp::Recv { fd: 0, buf: std::ptr::null_mut(), len: 8, flags: 0 };
+
+    /// Notes a chain; yields the keys, and which of them are quiet.
+    fn chain(books: &mut Books, ops: &[(RawOp, Link)]) -> (Vec<Key>, Vec<bool>) {
+        let mut slots = Slots::new();
+        let keys: Vec<Key> = ops.iter().map(|_| slots.insert(())).collect();
+        let notes = keys.iter().zip(ops);
+        let quiet =
+            notes.map(|(key, (op, link))| books.note(*key, OpKind::Write, *op, *link, true));
+        let quiet = quiet.collect();
+        books.end_chain();
+        (keys, quiet)
+    }
+
+    #[test]
+    fn the_last_of_a_chain_says_that_the_quiet_ones_before_it_succeeded() {
+        let mut books = Books::new(true);
+        let ops = [(WRITE, Link::Soft), (WRITE, Link::Hard), (RECV, Link::None)];
+        let (keys, quiet) = chain(&mut books, &ops);
+        assert_eq!(quiet, [true, true, false]);
+        let mut answered = Vec::new();
+        books.complete(keys[2], 3, &mut answered);
+        assert_eq!(answered, [(keys[0], Ok(8)), (keys[1], Ok(8)), (keys[2], Ok(3))]);
+    }
+
+    #[test]
+    fn a_quiet_one_that_is_reported_has_failed_and_with_it_the_rest_of_a_soft_chain() {
+        let mut books = Books::new(true);
+        let ops =
+            [(WRITE, Link::Soft), (WRITE, Link::Soft), (WRITE, Link::Soft), (RECV, Link::None)];
+        let (keys, _) = chain(&mut books, &ops);
+        let mut answered = Vec::new();
+        books.complete(keys[1], 5, &mut answered);
+        let canceled = Err(Cause::Canceled);
+        let expected = [Ok(8), Ok(5), canceled, canceled];
+        assert_eq!(answered, keys.iter().copied().zip(expected).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_hard_link_goes_on_after_a_failure() {
+        let mut books = Books::new(true);
+        let (keys, _) = chain(&mut books, &[(WRITE, Link::Hard), (RECV, Link::None)]);
+        let mut answered = Vec::new();
+        books.complete(keys[0], -libc::EIO, &mut answered);
+        assert_eq!(answered, [(keys[0], Err(Cause::Os(libc::EIO)))]);
+        assert!(books.is_pending(keys[1]));
+    }
+
+    #[test]
+    fn after_one_that_speaks_no_one_is_quiet() {
+        let mut books = Books::new(true);
+        let ops =
+            [(WRITE, Link::Soft), (RECV, Link::Soft), (WRITE, Link::Soft), (RECV, Link::None)];
+        assert_eq!(chain(&mut books, &ops).1, [true, false, false, false]);
+        assert_eq!(chain(&mut Books::new(false), &ops).1, [false; 4]);
+    }
+}
