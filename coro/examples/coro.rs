@@ -64,7 +64,7 @@ fn server(stage: &Stage) -> std::io::Result<()> {
 }
 
 fn client(stage: &Stage) -> std::io::Result<()> {
-    let socket = Closing::new(io::single(op::socket(Domain::IPV4, Type::STREAM, None))?);
+    let socket = io::single(op::socket(Domain::IPV4, Type::STREAM, None))?;
     stage.startup.wait()?;
     let server = stage.address.take().expect("the server has started");
 
@@ -73,11 +73,8 @@ fn client(stage: &Stage) -> std::io::Result<()> {
     stage.say("client", &greeting);
 
     let mut buf = [0; 64];
-    let (_, n, ()) = io::multi((
-        op::send(&socket, "dude, I don't care").soft(),
-        op::recv(&socket, &mut buf).soft(),
-        op::close(&socket),
-    ))?;
+    let (_, n) =
+        io::multi((op::send(&socket, "dude, I don't care").soft(), op::recv(&socket, &mut buf)))?;
     stage.say("client", &buf[..n]);
     Ok(())
 }
