@@ -42,7 +42,7 @@ pub mod op;
 #[expect(unsafe_code, reason = "passes the contract of the backend on")]
 pub mod ring;
 
-pub use backend::{Mode, Options};
+pub use backend::{Mode, Options, Traffic};
 pub use batch::{Batch, Lowering};
 pub use dynamic::{Done, Dynamic, Handler, Queue, Queueable, Ticket};
 pub use error::{Cause, Error};

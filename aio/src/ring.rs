@@ -6,7 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::backend::{Answered, Backend, Chosen, Mode, Options};
+use crate::backend::{Answered, Backend, Chosen, Mode, Options, Traffic};
 use crate::batch::Lowering;
 use crate::error::{Cause, Error};
 use crate::fork;
@@ -91,6 +91,11 @@ impl Ring {
     /// Whether the ring can do operations of this kind.
     pub fn supports(&self, kind: OpKind) -> bool {
         self.backend.supports(kind)
+    }
+
+    /// What has gone to and fro so far.
+    pub fn traffic(&self) -> Traffic {
+        self.backend.traffic()
     }
 
     /// Names the operation of `key` in all rings.

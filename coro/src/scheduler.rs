@@ -209,6 +209,10 @@ impl Core {
         self.id
     }
 
+    pub fn traffic(&self) -> aio::Traffic {
+        self.ring.borrow().traffic()
+    }
+
     pub fn outermost_scope(&self) -> Key {
         self.outermost_scope.get()
     }
@@ -410,39 +414,54 @@ impl Core {
     /// Completes a batch: a task is suspended until all of it is complete, and everybody else runs
     /// the scheduler until then.
     fn complete<B: Batch>(&self, mut batch: B) -> Result<B::Results, aio::Error> {
-        if self.is_canceled() {
+        let me = self.running.get();
+        let count = batch.len();
+        self.remaining.set(if self.is_in_task() { 0 } else { count });
+        let is_canceled = self.task(me, |task| {
+            task.remaining = count;
+            task.is_canceled
+        });
+        if is_canceled == Some(true) {
             batch.check()?;
             return Ok(batch.finish(&mut || aio::op::Answer::failed(aio::Cause::Canceled)));
         }
-        let me = self.running.get();
         let owner = if self.is_in_task() { me.slot() as u32 } else { NO_TASK };
         let guard = NoUnwind;
-        self.set_remaining(batch.len());
         // SAFETY: `batch` stays in this frame, untouched, until all of it is complete: the waits
         // below end in no other way, no unwind leaves the frame (`guard`), and if the frame is a
         // task's, its stack is given back only after the task has ended.
         let started = unsafe { self.ring.borrow_mut().start(&mut batch, owner) };
-        match started {
-            Ok(first) => _ = self.task(me, |task| task.batch = first),
-            Err(_) => self.set_remaining(0),
-        }
         self.note_completed();
-        while self.remaining() > 0 {
-            if self.is_in_task() {
-                self.suspend(Wait::Operations);
-            } else {
-                self.tick(Mode::Blocking).expect("an operation is in flight");
+        match started {
+            Ok(first) if self.is_in_task() => self.wait_for_batch(first),
+            Ok(_) => {
+                while self.remaining.get() > 0 {
+                    self.tick(Mode::Blocking).expect("an operation is in flight");
+                }
             }
+            Err(_) => {}
         }
-        self.task(me, |task| task.batch = Key::NONE);
         guard.release();
         let mut key = started?;
+        let mut ring = self.ring.borrow_mut();
         Ok(batch.finish(&mut || {
-            let (answer, next) = self.ring.borrow_mut().take(key);
+            let (answer, next) = ring.take(key);
             key = next;
             answer
         }))
     }
+
+    /// Suspends the task that runs until its batch, which starts with `first`, is complete.
+    fn wait_for_batch(&self, first: Key) {
+        let is_over = |task: &mut Record| {
+            task.batch = if task.remaining == 0 { Key::NONE } else { first };
+            task.remaining == 0
+        };
+        while self.task(self.running.get(), is_over) == Some(false) {
+            self.suspend(Wait::Operations);
+        }
+    }
+
     /// Makes those tasks ready whose operations are all complete.
     fn note_completed(&self) {
         while let Some((owner, _)) = { self.ring.borrow_mut().completed() } {
@@ -458,17 +477,6 @@ impl Core {
             if is_done {
                 self.make_ready(key);
             }
-        }
-    }
-
-    /// How many operations the task that runs, or the code outside, waits for.
-    fn remaining(&self) -> usize {
-        self.task(self.running.get(), |task| task.remaining).unwrap_or(self.remaining.get())
-    }
-
-    fn set_remaining(&self, count: usize) {
-        if self.task(self.running.get(), |task| task.remaining = count).is_none() {
-            self.remaining.set(count);
         }
     }
 

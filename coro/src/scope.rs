@@ -17,7 +17,7 @@ use crate::task::Task;
 pub struct Options {
     /// How its ring is.
     pub ring: aio::Options,
-    /// How many bytes of address space a task's stack takes, its guard page included. Memory is
+    /// How many bytes of address space a task's stack takes, beside its guard page. Memory is
     /// taken only as far down as the task has ever been.
     pub stack_size: usize,
 }
@@ -273,6 +273,12 @@ impl<'scope, 'env> Scheduler<'scope, 'env> {
     /// Those of [`tick`](Scheduler::tick).
     pub fn run(&self) -> io::Result<()> {
         scheduler::with_id(self.scope.scheduler, Core::run)
+            .expect("the scheduler of a scope outlives it")
+    }
+
+    /// What has gone to and fro between the scheduler's ring and the OS.
+    pub fn traffic(&self) -> aio::Traffic {
+        scheduler::with_id(self.scope.scheduler, Core::traffic)
             .expect("the scheduler of a scope outlives it")
     }
 

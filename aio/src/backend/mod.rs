@@ -49,6 +49,17 @@ impl Default for Options {
     }
 }
 
+/// What has gone to and fro between a ring and the OS since it was set up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traffic {
+    /// Calls of the OS to submit and to wait.
+    pub calls: u64,
+    /// Entries handed over; an operation can take more than one, or none.
+    pub submitted: u64,
+    /// Completions that the OS reported.
+    pub completed: u64,
+}
+
 /// An operation that is complete: its key and what the OS answered.
 pub(crate) type Answered = (Key, Result<u32, Cause>);
 
@@ -97,6 +108,9 @@ pub(crate) trait Backend: Sized {
     ///
     /// The backend is broken: nothing in flight can be waited for any more.
     fn wait(&mut self, mode: Mode, answered: &mut Vec<Answered>) -> Result<(), Error>;
+
+    /// What has gone to and fro so far.
+    fn traffic(&self) -> Traffic;
 
     /// Whether operations of this kind can be done.
     fn supports(&self, kind: OpKind) -> bool;

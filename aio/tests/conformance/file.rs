@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use corio_aio::{self as aio, Cause, Closing, Cwd, Mode, op, op::Operation};
 use rustix::io::FdFlags;
@@ -48,7 +47,6 @@ promises![
     an_open_of_a_file_as_a_directory_is_enotdir,
     an_open_in_a_closed_directory_is_ebadf,
     an_open_of_a_path_with_a_nul_is_an_invalid_path,
-    an_open_that_blocks_can_be_canceled_and_limited,
     an_open_without_descriptors_left_is_emfile,
     a_close_closes_files_directories_and_sockets,
     a_close_of_what_is_closed_is_ebadf,
@@ -311,30 +309,6 @@ fn an_open_in_a_closed_directory_is_ebadf(scene: &mut Scene) -> Kept {
 fn an_open_of_a_path_with_a_nul_is_an_invalid_path(_: &mut Scene) -> Kept {
     let result = aio::single(op::open_at(Cwd, "a\0b").write_only().create());
     assert_eq!(cause(result), Cause::InvalidPath);
-    Ok(())
-}
-
-/// A fifo opens when somebody opens its other end.
-fn an_open_that_blocks_can_be_canceled_and_limited(scene: &mut Scene) -> Kept {
-    let path = scene.path();
-    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU)?;
-    let limit = op::link_timeout(Duration::from_millis(5));
-    let (opened, limit) = aio::complete((op::open_at(Cwd, &path).soft(), limit))?;
-    assert_eq!((cause(opened), cause(limit)), (Cause::Canceled, Cause::Expired));
-    let mut queue = scene.queue(4);
-    let opened = queue.queue(op::open_at(Cwd, &path))?;
-    queue.complete(Mode::NonBlocking)?;
-    queue.queue(op::cancel(opened.id()))?.detach(&mut queue);
-    queue.complete_all()?;
-    assert_eq!(cause(opened.take(&mut queue)), Cause::Canceled);
-    let (reader, writer) =
-        aio::multi((op::open_at(Cwd, &path), op::open_at(Cwd, &path).write_only()))?;
-    assert_eq!(aio::multi((op::write(&writer, b"x"), op::read(&reader, &mut [0; 4])))?, (1, 1));
-    let mut dropped = aio::Dynamic::with_options(4, scene.options())?;
-    let _ = dropped.queue(op::open_at(Cwd, scene.path()))?;
-    drop((reader, writer));
-    let _ = dropped.queue(op::open_at(Cwd, &path))?;
-    dropped.complete(Mode::NonBlocking)?;
     Ok(())
 }
 

@@ -29,6 +29,8 @@ promises![
     a_recv_of_all_is_short_if_the_peer_closes,
     a_send_of_all_sends_many_megabytes,
     a_linked_send_sends_many_megabytes,
+    a_linked_send_that_ends_early_tells_how_far_it_came,
+    a_canceled_linked_send_tells_how_far_it_came,
     out_of_band_data_comes_out_of_band,
     bytes_of_which_more_follow_arrive,
     a_shutdown_ends_one_direction,
@@ -244,6 +246,43 @@ fn a_linked_send_sends_many_megabytes(scene: &mut Scene) -> Kept {
     let back = reader.join().expect("no panic")?;
     assert_eq!((sent, last, back.len()), (MANY, 7, MANY + 7));
     assert!(back.starts_with(&bytes) && back.ends_with(b"the end"));
+    Ok(())
+}
+
+fn a_linked_send_that_ends_early_tells_how_far_it_came(scene: &mut Scene) -> Kept {
+    let bytes = many_bytes();
+    let (ours, mut theirs) = scene.unix();
+    let reader = thread::spawn(move || theirs.read_exact(&mut vec![0; 1 << 20]));
+    let (first, sent, canceled, last) = aio::complete((
+        op::nop().soft(),
+        op::send(&ours, &bytes).soft(),
+        op::nop().hard(),
+        op::recv(&ours, &mut [0; 1]),
+    ))?;
+    reader.join().expect("no panic")?;
+    assert!(first.is_ok() && sent.is_ok_and(|n| (1 << 20..MANY).contains(&n)), "{sent:?}");
+    assert_eq!((cause(canceled), cause(last)), (Cause::Canceled, Cause::Canceled));
+    Ok(())
+}
+
+fn a_canceled_linked_send_tells_how_far_it_came(scene: &mut Scene) -> Kept {
+    let (ours, mut theirs) = scene.unix();
+    let mut queue = scene.queue(4);
+    let send = op::send(ours, many_bytes()).soft();
+    let (first, sent, canceled) = queue.queue_all((op::nop().soft(), send, op::nop()))?;
+    queue.complete(Mode::NonBlocking)?;
+    queue.queue(op::cancel(sent.id()))?.detach(&mut queue);
+    queue.complete_all()?;
+    let (sent, send) = sent.recover(&mut queue)?;
+    assert_eq!(
+        (first.take(&mut queue), cause(canceled.take(&mut queue))),
+        (Ok(()), Cause::Canceled)
+    );
+    drop(send);
+    let mut back = Vec::new();
+    theirs.read_to_end(&mut back)?;
+    assert_eq!(sent?, back.len());
+    assert!(!back.is_empty() && many_bytes().starts_with(&back));
     Ok(())
 }
 

@@ -1,15 +1,59 @@
 //! Ping-pong on corio: a task for each end.
 
-use crate::contest::unsupported;
-use crate::measure::Sample;
+use super::{PING, PONG, ROOM, check};
+use crate::measure::{Counts, Sample, after_warm_up};
+use corio::aio::op::{self, Operation};
+use corio::{Options, Scheduler, Task};
 use std::io;
 use std::os::fd::OwnedFd;
 
 /// Makes the exchange; see [`Run`](super::Run).
 pub fn run(
-    _pairs: Vec<(OwnedFd, OwnedFd)>,
-    _round_trips_each: usize,
-    _warm_up_each: usize,
+    pairs: Vec<(OwnedFd, OwnedFd)>,
+    round_trips_each: usize,
+    warm_up_each: usize,
 ) -> io::Result<Sample> {
-    Err(unsupported("not yet"))
+    Scheduler::with(Options::default(), |scheduler| {
+        after_warm_up(warm_up_each, round_trips_each, |times| {
+            let before = scheduler.traffic();
+            let mut ends: Vec<Task<'_, io::Result<()>>> = Vec::new();
+            for (client_end, server_end) in &pairs {
+                ends.push(scheduler.spawn(move || client(client_end, times))?);
+                ends.push(scheduler.spawn(move || server(server_end, times))?);
+            }
+            scheduler.run()?;
+            for end in ends {
+                end.join()??;
+            }
+            let after = scheduler.traffic();
+            Ok(Counts::Ring {
+                enters: after.calls - before.calls,
+                sqes: after.submitted - before.submitted,
+                cqes: after.completed - before.completed,
+            })
+        })
+    })?
+}
+
+fn client(socket: &OwnedFd, times: usize) -> io::Result<()> {
+    let mut room = [0; ROOM];
+    for _ in 0..times {
+        let exchange = (op::send(socket, PING).soft(), op::recv(socket, &mut room));
+        let (_, n) = corio::io::multi(exchange)?;
+        check(&room[..n], PONG)?;
+    }
+    Ok(())
+}
+
+fn server(socket: &OwnedFd, times: usize) -> io::Result<()> {
+    let mut room = [0; ROOM];
+    let mut n = corio::io::single(op::recv(socket, &mut room))?;
+    for _ in 1..times {
+        check(&room[..n], PING)?;
+        let exchange = (op::send(socket, PONG).soft(), op::recv(socket, &mut room));
+        (_, n) = corio::io::multi(exchange)?;
+    }
+    check(&room[..n], PING)?;
+    corio::io::single(op::send(socket, PONG))?;
+    Ok(())
 }

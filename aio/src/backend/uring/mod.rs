@@ -8,7 +8,7 @@ mod probe;
 use io_uring::{IoUring, squeue};
 
 use self::books::Books;
-use super::{Answered, Backend, Mode, Options};
+use super::{Answered, Backend, Mode, Options, Traffic};
 use crate::error::{Cause, Error};
 use crate::key::Key;
 use crate::kind::OpKind;
@@ -31,6 +31,7 @@ pub struct Uring {
     /// Operations that are to be asked again to stop.
     stubborn: Vec<Key>,
     cancels_by_handle: bool,
+    traffic: Traffic,
 }
 
 /// How far the chain that is being started has come.
@@ -49,7 +50,14 @@ impl Backend for Uring {
         let entries = options.entries.max(1).saturating_mul(MOST_ENTRIES as u32);
         let (ring, cancels_by_handle) = probe::build(entries)?;
         let books = Books::new(ring.params().is_feature_skip_cqe_on_success());
-        Ok(Uring { ring, books, chain: Chain::Empty, stubborn: Vec::new(), cancels_by_handle })
+        Ok(Uring {
+            ring,
+            books,
+            chain: Chain::Empty,
+            stubborn: Vec::new(),
+            cancels_by_handle,
+            traffic: Traffic::default(),
+        })
     }
 
     fn capacity(&self) -> usize {
@@ -121,6 +129,10 @@ impl Backend for Uring {
         }
     }
 
+    fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
     fn supports(&self, kind: OpKind) -> bool {
         probe::supports(&self.ring, kind)
     }
@@ -180,8 +192,12 @@ impl Uring {
         let entered =
             unsafe { submitter.enter::<libc::sigset_t>(count, want as u32, GET_EVENTS, None) };
         self.collect(answered);
+        self.traffic.calls += 1;
         match entered {
-            Ok(submitted) => Ok(submitted >= count as usize),
+            Ok(submitted) => {
+                self.traffic.submitted += submitted as u64;
+                Ok(submitted >= count as usize)
+            }
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => Ok(count == 0),
                 // Too many completions are uncollected, or memory is short: both pass.
@@ -199,6 +215,7 @@ impl Uring {
         let known = answered.len();
         let mut is_any_invalid = false;
         for completion in self.ring.completion() {
+            self.traffic.completed += 1;
             let (number, result) = (completion.user_data(), completion.result());
             let key = Key::from_bits(number & !OURS);
             if number & OURS == 0 {
