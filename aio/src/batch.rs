@@ -49,6 +49,11 @@ pub trait Lowering {
     /// Lowers them in order. What the pointers name stays in place until `self` is used again.
     fn lower(&mut self, start: &mut impl FnMut(Shape, RawOp));
 
+    /// Whether no operation can be refused before it is tried.
+    fn is_always_tried(&self) -> bool {
+        (0..self.len()).all(|index| self.shape(index).kind.is_always_tried())
+    }
+
     /// Whether the rules are kept; where they can be known at compile time, it is then that they
     /// are checked.
     fn check(&self) -> Result<(), Error> {
@@ -149,6 +154,11 @@ macro_rules! tuple_batch {
             fn lower(&mut self, start: &mut impl FnMut(Shape, RawOp)) {
                 let ($($op,)+) = self;
                 $(start(Shape::of($op), $op.lower());)+
+            }
+
+            fn is_always_tried(&self) -> bool {
+                let ($($op,)+) = self;
+                $($op.kind().is_always_tried())&&+
             }
 
             fn check(&self) -> Result<(), Error> {

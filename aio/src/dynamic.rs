@@ -10,10 +10,12 @@ use std::ptr::NonNull;
 use crate::backend::{Mode, Options};
 use crate::batch::{Batch, Lowering, Shape};
 use crate::error::{Cause, Error};
+use crate::guard::{self, NoUnwind};
+use crate::key::Id;
 use crate::key::Key;
 use crate::kind::OpKind;
 use crate::op::{Answer, Link, Operation, RawOp};
-use crate::ring::{self, Id, NoUnwind, Ring};
+use crate::ring::Ring;
 
 /// A queue of operations that own what they use: see [`Queue`], of which it is the kind that a
 /// program holds, and [`Dynamic::scope`] for operations that borrow.
@@ -118,8 +120,10 @@ impl Dynamic {
     ///
     /// Those of [`Ring::new`].
     pub fn with_options(capacity: usize, options: Options) -> Result<Dynamic, Error> {
+        let mut ring = Ring::new(&options)?;
+        ring.tell_each();
         Ok(Queue {
-            ring: Ring::new(&options)?,
+            ring,
             capacity,
             held: 0,
             entries: Vec::new(),
@@ -174,7 +178,7 @@ impl Dynamic {
         }
         while self.scoped().any(|key| !self.ring.is_complete(key)) {
             if let Err(error) = self.collect(Mode::Blocking) {
-                ring::abort(&error);
+                guard::abort(&error);
             }
         }
         guard.release();
@@ -418,7 +422,7 @@ impl Drop for Queue<'_, '_> {
         keys.iter().for_each(|key| self.ring.cancel(*key));
         while self.ring.in_flight() > 0 {
             if let Err(error) = self.collect(Mode::Blocking) {
-                ring::abort(&error);
+                guard::abort(&error);
             }
         }
         keys.iter().for_each(|key| self.give_up(*key));

@@ -5,10 +5,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// A number that differs from its parent's in a process made by `fork`. It costs a load.
+/// A number that differs from its parent's in a process made by `fork`, from the first call of
+/// [`watch`] on.
+#[inline]
+pub fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Sees to it that forks are counted.
 ///
 /// A process made by a raw `clone` system call is not seen: libc does not see it either.
-pub fn generation() -> u32 {
+pub fn watch() {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
         // SAFETY: the handler is an `extern "C"` function that does nothing but add to an atomic,
@@ -16,7 +23,6 @@ pub fn generation() -> u32 {
         // memory), forks go unseen; that is no worse than every other ring.
         unsafe { libc::pthread_atfork(None, None, Some(count)) };
     });
-    GENERATION.load(Ordering::Relaxed)
 }
 
 extern "C" fn count() {

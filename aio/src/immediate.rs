@@ -5,9 +5,10 @@ use std::cell::Cell;
 use crate::backend::{Mode, Options};
 use crate::batch::Batch;
 use crate::error::Error;
+use crate::guard::{self, NoUnwind};
 use crate::kind::OpKind;
 use crate::op::Operation;
-use crate::ring::{self, NoUnwind, Ring};
+use crate::ring::Ring;
 
 thread_local! {
     /// The thread's ring, while no call uses it: a call inside a call makes one for itself.
@@ -52,7 +53,7 @@ pub fn complete<B: Batch>(mut batch: B) -> Result<B::Results, Error> {
     while ring.completed().is_some() {}
     while ring.in_flight() > 0 {
         if let Err(error) = ring.wait(Mode::Blocking) {
-            ring::abort(&error);
+            guard::abort(&error);
         }
         while ring.completed().is_some() {}
     }

@@ -38,6 +38,27 @@ impl fmt::Debug for Key {
     }
 }
 
+/// Names a queued operation, in all rings, for ever: a stale one is never mistaken for another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Id {
+    ring: u64,
+    key: Key,
+}
+
+impl Id {
+    pub(crate) const fn new(ring: u64, key: Key) -> Id {
+        Id { ring, key }
+    }
+
+    pub(crate) const fn ring(self) -> u64 {
+        self.ring
+    }
+
+    pub(crate) const fn key(self) -> Key {
+        self.key
+    }
+}
+
 /// A table whose keys stay valid while others come and go; a key that is stale answers `None`.
 ///
 /// Inserting and removing take constant time; memory grows to the most values held at once. A slot

@@ -32,6 +32,7 @@ mod error;
 mod event;
 #[expect(unsafe_code, reason = "registers a handler")]
 mod fork;
+pub mod guard;
 #[expect(unsafe_code, reason = "declares a contract")]
 mod handle;
 #[expect(unsafe_code, reason = "starts operations over its frame")]
@@ -49,6 +50,7 @@ pub use error::{Cause, Error};
 pub use event::EventSource;
 pub use handle::{Closable, Closing, Cwd, Descriptor, IntoClosable, RawHandle};
 pub use immediate::{complete, multi, single, supports};
+pub use key::Id;
 pub use kind::OpKind;
-pub use ring::{Id, Ring};
+pub use ring::Ring;
 pub use socket2::{Domain, Protocol, SockAddr, Socket, Type};

@@ -10,26 +10,10 @@ use crate::backend::{Answered, Backend, Chosen, Mode, Options, Traffic};
 use crate::batch::Lowering;
 use crate::error::{Cause, Error};
 use crate::fork;
-use crate::key::{Key, Slots};
+use crate::guard::abort;
+use crate::key::{Id, Key, Slots};
 use crate::kind::OpKind;
 use crate::op::Answer;
-
-/// Names a queued operation, in all rings, for ever: a stale one is never mistaken for another.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Id {
-    ring: u64,
-    key: Key,
-}
-
-impl Id {
-    pub(crate) const fn ring(self) -> u64 {
-        self.ring
-    }
-
-    pub(crate) const fn key(self) -> Key {
-        self.key
-    }
-}
 
 /// The layer to build an executor on: batches go in, keys come out.
 ///
@@ -43,8 +27,10 @@ pub struct Ring {
     backend: Chosen,
     slots: Slots<Slot>,
     in_flight: usize,
-    answered: Vec<Answered>,
-    completed: VecDeque<(u32, Key)>,
+    /// What the backend has answered, until it is asked for.
+    answered: VecDeque<Answered>,
+    /// Whether the report of a linked success may wait for the rest of its chain.
+    is_quiet: bool,
     id: u64,
     fork_generation: u32,
     /// A ring is of one thread: some kernels refuse others, and so do we.
@@ -67,6 +53,7 @@ impl Ring {
     /// - [`Cause::Os`]: the system refused, for example because of a limit.
     pub fn new(options: &Options) -> Result<Ring, Error> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        fork::watch();
         let backend = Chosen::new(options)?;
         if let Some(kind) = options.required.iter().find(|kind| !backend.supports(**kind)) {
             return Err(Error::new(*kind, Cause::Unsupported));
@@ -75,15 +62,15 @@ impl Ring {
             backend,
             slots: Slots::new(),
             in_flight: 0,
-            answered: Vec::new(),
-            completed: VecDeque::new(),
+            answered: VecDeque::new(),
+            is_quiet: true,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             fork_generation: fork::generation(),
             _not_send: PhantomData,
         })
     }
 
-    /// How many operations are started and not complete.
+    /// How many operations are started and were not told to be complete.
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
@@ -100,7 +87,7 @@ impl Ring {
 
     /// Names the operation of `key` in all rings.
     pub(crate) fn id(&self, key: Key) -> Id {
-        Id { ring: self.id, key }
+        Id::new(self.id, key)
     }
 
     /// Whether this process took the ring along from its parent.
@@ -122,7 +109,8 @@ impl Ring {
     /// # Safety
     ///
     /// `batch` is neither used, moved nor dropped, and what it borrows stays borrowed, until all
-    /// of its operations are complete or the ring has been dropped.
+    /// of its operations are complete or the ring has been dropped. Each answer that is
+    /// [taken](Ring::take) goes to its own operation and to no other.
     pub unsafe fn start<B: Lowering + ?Sized>(
         &mut self,
         batch: &mut B,
@@ -134,7 +122,7 @@ impl Ring {
         }
         let whole = batch.len() <= self.backend.capacity();
         let room = if whole { batch.len() } else { self.longest_chain(batch)? };
-        let quiet = (0..batch.len()).all(|index| batch.shape(index).kind.is_always_tried());
+        let quiet = self.is_quiet && batch.is_always_tried();
         let (mut first, mut last) = (Key::NONE, Key::NONE);
         let mut is_head = true;
         batch.lower(&mut |shape, mut op| {
@@ -155,7 +143,6 @@ impl Ring {
                 self.backend.start(key, shape.kind, op, shape.link, quiet, &mut self.answered);
             }
         });
-        self.settle();
         Ok(first)
     }
 
@@ -181,7 +168,6 @@ impl Ring {
     pub fn cancel(&mut self, key: Key) {
         if self.slots.get(key).is_some_and(|slot| slot.answer.is_none()) && !self.is_forked() {
             self.backend.cancel(key, &mut self.answered);
-            self.settle();
         }
     }
 
@@ -200,28 +186,28 @@ impl Ring {
         if self.is_forked() {
             let unanswered = self.slots.iter().filter(|(_, slot)| slot.answer.is_none());
             self.answered = unanswered.map(|(key, _)| (key, Err(Cause::Forked))).collect();
-        } else if self.in_flight > 0 {
-            let mode = if self.completed.is_empty() { mode } else { Mode::NonBlocking };
-            self.backend.wait(mode, &mut self.answered)?;
+            return Ok(());
         }
-        self.settle();
-        Ok(())
+        if self.in_flight == 0 {
+            return Ok(());
+        }
+        let mode = if self.answered.is_empty() { mode } else { Mode::NonBlocking };
+        self.backend.wait(mode, &mut self.answered)
     }
 
-    /// Notes what was answered.
-    fn settle(&mut self) {
-        for (key, result) in self.answered.drain(..) {
-            let slot = self.slots.get_mut(key).expect("a key is answered before it is taken");
-            debug_assert!(slot.answer.is_none(), "a key is answered once");
-            slot.answer = Some(result);
-            self.in_flight -= 1;
-            self.completed.push_back((slot.owner, key));
-        }
-    }
-
-    /// An operation that is complete and was not reported yet: its owner and its key.
+    /// The next operation that is complete: its owner and its key. Each is told once.
     pub fn completed(&mut self) -> Option<(u32, Key)> {
-        self.completed.pop_front()
+        let (key, result) = self.answered.pop_front()?;
+        let slot = self.slots.get_mut(key).expect("a key is answered before it is taken");
+        debug_assert!(slot.answer.is_none(), "a key is answered once");
+        slot.answer = Some(result);
+        self.in_flight -= 1;
+        Some((slot.owner, key))
+    }
+
+    /// Lets each operation be told as soon as it is complete, also a linked one.
+    pub(crate) fn tell_each(&mut self) {
+        self.is_quiet = false;
     }
 
     /// Takes the answer of an operation that is complete, and the key of the one after it in its
@@ -229,7 +215,7 @@ impl Ring {
     ///
     /// # Panics
     ///
-    /// If it is not complete, or was taken before.
+    /// If it was not told to be complete ([`completed`](Ring::completed)), or was taken before.
     pub fn take(&mut self, key: Key) -> (Answer, Key) {
         let slot = self.slots.remove(key).expect("the answer was not taken before");
         let result = slot.answer.expect("the operation is complete");
@@ -264,10 +250,10 @@ impl Drop for Ring {
             self.cancel(key);
         }
         while self.in_flight > 0 {
-            self.completed.clear();
             if let Err(error) = self.wait(Mode::Blocking) {
                 abort(&error);
             }
+            while self.completed().is_some() {}
         }
     }
 }
@@ -275,30 +261,5 @@ impl Drop for Ring {
 impl fmt::Debug for Ring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ring").field("id", &self.id).field("in_flight", &self.in_flight).finish()
-    }
-}
-
-/// Ends the process: the kernel may still write to memory that we would have to give back.
-#[cold]
-pub fn abort(why: &dyn fmt::Display) -> ! {
-    eprintln!("corio: operations are in flight that can't be waited for: {why}; aborting");
-    std::process::abort();
-}
-
-/// Ends the process if it is dropped, that is, if a panic would leave a frame whose memory the
-/// kernel uses.
-#[derive(Debug)]
-pub struct NoUnwind;
-
-impl NoUnwind {
-    /// The frame may be left again.
-    pub fn release(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for NoUnwind {
-    fn drop(&mut self) {
-        abort(&"a panic would have released their memory");
     }
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::{mem, thread};
 
 use corio_aio as aio;
+use corio_aio::guard::{self, NoUnwind};
 use corio_aio::key::{Key, Slots};
-use corio_aio::ring::{self, NoUnwind};
 use corio_aio::{Batch, Mode, Ring};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
@@ -672,7 +672,7 @@ impl Core {
             return Err(io::Error::new(io::ErrorKind::Deadlock, self.list_waits()));
         }
         if let Err(error) = ring.wait(if is_idle { mode } else { Mode::NonBlocking }) {
-            ring::abort(&error);
+            guard::abort(&error);
         }
         drop(ring);
         self.note_completed();

@@ -6,6 +6,8 @@ mod uring;
 #[cfg(target_os = "linux")]
 pub(crate) use uring::Uring as Chosen;
 
+use std::collections::VecDeque;
+
 use crate::error::{Cause, Error};
 use crate::key::Key;
 use crate::kind::OpKind;
@@ -76,7 +78,7 @@ pub(crate) trait Backend: Sized {
     fn capacity(&self) -> usize;
 
     /// Makes room for `count` operations, so that the next `count` calls of `start` stay together.
-    fn reserve(&mut self, count: usize, answered: &mut Vec<Answered>);
+    fn reserve(&mut self, count: usize, answered: &mut VecDeque<Answered>);
 
     /// Starts the operation, at the latest with the next `wait`.
     ///
@@ -94,12 +96,12 @@ pub(crate) trait Backend: Sized {
         op: RawOp,
         link: Link,
         quiet: bool,
-        answered: &mut Vec<Answered>,
+        answered: &mut VecDeque<Answered>,
     );
 
     /// Asks the operation to stop, and keeps asking until it has been answered, also if it has not
     /// started yet.
-    fn cancel(&mut self, key: Key, answered: &mut Vec<Answered>);
+    fn cancel(&mut self, key: Key, answered: &mut VecDeque<Answered>);
 
     /// Starts what is to be started and collects answers: in one call of the OS, or in none where
     /// none is needed.
@@ -107,7 +109,7 @@ pub(crate) trait Backend: Sized {
     /// # Errors
     ///
     /// The backend is broken: nothing in flight can be waited for any more.
-    fn wait(&mut self, mode: Mode, answered: &mut Vec<Answered>) -> Result<(), Error>;
+    fn wait(&mut self, mode: Mode, answered: &mut VecDeque<Answered>) -> Result<(), Error>;
 
     /// What has gone to and fro so far.
     fn traffic(&self) -> Traffic;

@@ -7,8 +7,8 @@ use super::private::Sealed;
 use super::{Answer, Operation, RawOp, Timespec};
 use crate::error::{Cause, Error};
 use crate::handle::Descriptor;
+use crate::key::Id;
 use crate::kind::OpKind;
-use crate::ring::Id;
 
 /// Does nothing, successfully: for measuring, and for the ends of chains.
 ///

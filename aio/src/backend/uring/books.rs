@@ -9,6 +9,8 @@
 //! For that, quiet ones must stand at the head of their chain: after one that is not, the rest
 //! would be reported one by one if that one failed.
 
+use std::collections::VecDeque;
+
 use crate::backend::Answered;
 use crate::error::Cause;
 use crate::key::Key;
@@ -91,7 +93,7 @@ impl Books {
     }
 
     /// Answers an operation that the kernel reported, and those that this says something of.
-    pub fn complete(&mut self, key: Key, result: i32, answered: &mut Vec<Answered>) {
+    pub fn complete(&mut self, key: Key, result: i32, answered: &mut VecDeque<Answered>) {
         debug_assert!(self.is_pending(key), "a key is reported once");
         let op = self.started[key.slot()];
         let mut first = key;
@@ -101,16 +103,16 @@ impl Books {
         while first != key {
             let before = &mut self.started[first.slot()];
             before.is_pending = false;
-            answered.push((first, Ok(before.quiet.expect("silent ones have one success"))));
+            answered.push_back((first, Ok(before.quiet.expect("silent ones have one success"))));
             first = before.after;
         }
         self.started[key.slot()].is_pending = false;
-        answered.push((key, answer(op.kind, result)));
+        answered.push_back((key, answer(op.kind, result)));
         let mut after = if op.quiet.is_some() && op.is_soft { op.after } else { Key::NONE };
         while after != Key::NONE {
             let canceled = &mut self.started[after.slot()];
             canceled.is_pending = false;
-            answered.push((after, answer(canceled.kind, -libc::ECANCELED)));
+            answered.push_back((after, answer(canceled.kind, -libc::ECANCELED)));
             after = canceled.after;
         }
     }
@@ -175,7 +177,7 @@ mod tests {
         let ops = [(WRITE, Link::Soft), (WRITE, Link::Hard), (RECV, Link::None)];
         let (keys, quiet) = chain(&mut books, &ops);
         assert_eq!(quiet, [true, true, false]);
-        let mut answered = Vec::new();
+        let mut answered = VecDeque::new();
         books.complete(keys[2], 3, &mut answered);
         assert_eq!(answered, [(keys[0], Ok(8)), (keys[1], Ok(8)), (keys[2], Ok(3))]);
     }
@@ -186,7 +188,7 @@ mod tests {
         let ops =
             [(WRITE, Link::Soft), (WRITE, Link::Soft), (WRITE, Link::Soft), (RECV, Link::None)];
         let (keys, _) = chain(&mut books, &ops);
-        let mut answered = Vec::new();
+        let mut answered = VecDeque::new();
         books.complete(keys[1], 5, &mut answered);
         let canceled = Err(Cause::Canceled);
         let expected = [Ok(8), Ok(5), canceled, canceled];
@@ -197,7 +199,7 @@ mod tests {
     fn a_hard_link_goes_on_after_a_failure() {
         let mut books = Books::new(true);
         let (keys, _) = chain(&mut books, &[(WRITE, Link::Hard), (RECV, Link::None)]);
-        let mut answered = Vec::new();
+        let mut answered = VecDeque::new();
         books.complete(keys[0], -libc::EIO, &mut answered);
         assert_eq!(answered, [(keys[0], Err(Cause::Os(libc::EIO)))]);
         assert!(books.is_pending(keys[1]));

@@ -5,6 +5,8 @@ mod direct;
 mod entry;
 mod probe;
 
+use std::collections::VecDeque;
+
 use io_uring::{IoUring, squeue};
 
 use self::books::Books;
@@ -64,7 +66,7 @@ impl Backend for Uring {
         self.ring.params().sq_entries() as usize / MOST_ENTRIES
     }
 
-    fn reserve(&mut self, count: usize, answered: &mut Vec<Answered>) {
+    fn reserve(&mut self, count: usize, answered: &mut VecDeque<Answered>) {
         let needed = count * MOST_ENTRIES;
         loop {
             let queue = self.ring.submission();
@@ -73,7 +75,7 @@ impl Backend for Uring {
             }
             drop(queue);
             if let Err(error) = self.enter(0, answered) {
-                crate::ring::abort(&error);
+                crate::guard::abort(&error);
             }
         }
     }
@@ -85,14 +87,14 @@ impl Backend for Uring {
         op: RawOp,
         link: Link,
         quiet: bool,
-        answered: &mut Vec<Answered>,
+        answered: &mut VecDeque<Answered>,
     ) {
         match self.answer_at_once(kind, op) {
             Some(result) => {
                 if result.is_err() && link == Link::Soft {
                     self.chain = Chain::Broken;
                 }
-                answered.push((key, result));
+                answered.push_back((key, result));
             }
             None => {
                 let is_quiet = self.books.note(key, kind, op, link, quiet);
@@ -106,22 +108,24 @@ impl Backend for Uring {
         }
     }
 
-    fn cancel(&mut self, key: Key, answered: &mut Vec<Answered>) {
+    fn cancel(&mut self, key: Key, answered: &mut VecDeque<Answered>) {
         self.reserve(1, answered);
         self.push_entry(entry::cancel(key).user_data(OURS | key.to_bits()));
     }
 
-    fn wait(&mut self, mode: Mode, answered: &mut Vec<Answered>) -> Result<(), Error> {
-        self.collect(answered);
+    fn wait(&mut self, mode: Mode, answered: &mut VecDeque<Answered>) -> Result<(), Error> {
         loop {
             self.ask_again(answered);
-            let want = usize::from(mode == Mode::Blocking && answered.is_empty());
             let queue = self.ring.submission();
             let has_work = !queue.is_empty() || queue.taskrun() || queue.cq_overflow();
             drop(queue);
-            if want == 0 && !has_work {
-                return Ok(());
+            if !has_work {
+                self.collect(answered);
+                if mode == Mode::NonBlocking || !answered.is_empty() {
+                    return Ok(());
+                }
             }
+            let want = usize::from(mode == Mode::Blocking && answered.is_empty());
             let is_submitted = self.enter(want, answered).map_err(Error::of_ring)?;
             if is_submitted && (mode == Mode::NonBlocking || !answered.is_empty()) {
                 return Ok(());
@@ -183,7 +187,7 @@ impl Uring {
 
     /// Enters the kernel once: submits what is queued, waits for `want` completions, collects.
     /// Says whether all is submitted.
-    fn enter(&mut self, want: usize, answered: &mut Vec<Answered>) -> Result<bool, Cause> {
+    fn enter(&mut self, want: usize, answered: &mut VecDeque<Answered>) -> Result<bool, Cause> {
         /// Lets the kernel work off completions, also where it does not wait for any.
         const GET_EVENTS: u32 = 1;
         let count = self.ring.submission().len() as u32;
@@ -211,7 +215,7 @@ impl Uring {
     }
 
     /// Collects what the kernel has completed.
-    fn collect(&mut self, answered: &mut Vec<Answered>) {
+    fn collect(&mut self, answered: &mut VecDeque<Answered>) {
         let known = answered.len();
         let mut is_any_invalid = false;
         for completion in self.ring.completion() {
@@ -226,13 +230,13 @@ impl Uring {
             }
         }
         if is_any_invalid {
-            self.name_what_is_unsupported(&mut answered[known..]);
+            self.name_what_is_unsupported(answered.iter_mut().skip(known));
         }
     }
 
     /// Kernels say `EINVAL` to an opcode that they don't know.
     #[cold]
-    fn name_what_is_unsupported(&self, answered: &mut [Answered]) {
+    fn name_what_is_unsupported<'a>(&self, answered: impl Iterator<Item = &'a mut Answered>) {
         for (key, result) in answered {
             if *result == Err(Cause::Os(libc::EINVAL))
                 && !probe::knows(&self.ring, self.books.kind(*key))
@@ -244,7 +248,7 @@ impl Uring {
 
     /// Asks those operations again to stop that had not started yet when they were asked: their
     /// turn in the chain may have come since, or is still to come.
-    fn ask_again(&mut self, answered: &mut Vec<Answered>) {
+    fn ask_again(&mut self, answered: &mut VecDeque<Answered>) {
         while let Some(key) = self.stubborn.pop() {
             if !self.books.is_pending(key) {
                 continue;
