@@ -47,7 +47,7 @@ pub trait Lowering {
     fn shape(&self, index: usize) -> Shape;
 
     /// Lowers them in order. What the pointers name stays in place until `self` is used again.
-    fn lower(&mut self, start: &mut impl FnMut(Shape, RawOp));
+    fn lower(&mut self, start: &mut impl FnMut(Shape, &RawOp));
 
     /// Whether no operation can be refused before it is tried.
     fn is_always_tried(&self) -> bool {
@@ -151,9 +151,9 @@ macro_rules! tuple_batch {
                 [$(Shape::of($op)),+][index]
             }
 
-            fn lower(&mut self, start: &mut impl FnMut(Shape, RawOp)) {
+            fn lower(&mut self, start: &mut impl FnMut(Shape, &RawOp)) {
                 let ($($op,)+) = self;
-                $(start(Shape::of($op), $op.lower());)+
+                $(start(Shape::of($op), &$op.lower());)+
             }
 
             fn is_always_tried(&self) -> bool {
@@ -227,9 +227,9 @@ impl<O: Operation> Lowering for [O] {
         Shape::of(&self[index])
     }
 
-    fn lower(&mut self, start: &mut impl FnMut(Shape, RawOp)) {
+    fn lower(&mut self, start: &mut impl FnMut(Shape, &RawOp)) {
         for op in self {
-            start(Shape::of(op), op.lower());
+            start(Shape::of(op), &op.lower());
         }
     }
 }
@@ -245,7 +245,7 @@ macro_rules! lower_as_slice {
             Lowering::shape(&self[..], index)
         }
 
-        fn lower(&mut self, start: &mut impl FnMut(Shape, RawOp)) {
+        fn lower(&mut self, start: &mut impl FnMut(Shape, &RawOp)) {
             Lowering::lower(&mut self[..], start);
         }
     };

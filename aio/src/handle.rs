@@ -1,7 +1,6 @@
 //! Where this system's descriptors meet the operations: what names one, and what closes one.
 
-use std::cell::RefCell;
-use std::fmt;
+use std::cell::{Cell, RefCell};
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
@@ -11,8 +10,7 @@ pub type RawHandle = RawFd;
 /// What no open file or socket is called: an operation on it answers `EBADF`.
 const CLOSED: RawHandle = -1;
 
-/// Names a descriptor for an operation: anything that is `AsFd` (also by reference, or in an `Rc`
-/// or `Arc`), a [`Closing`], or [`Cwd`].
+/// Names a descriptor for an operation, for as long as the operation has it.
 ///
 /// # Safety
 ///
@@ -29,6 +27,23 @@ unsafe impl<T: AsFd> Descriptor for T {
     }
 }
 
+/// What can be given to an operation that uses a descriptor: anything that is `AsFd` (also by
+/// reference, or in an `Rc` or `Arc`), a `&`[`Closing`], or [`Cwd`].
+pub trait IntoDescriptor {
+    /// What the operation keeps of it.
+    type Descriptor: Descriptor;
+    /// Makes it ready to be used.
+    fn into_descriptor(self) -> Self::Descriptor;
+}
+
+impl<T: AsFd> IntoDescriptor for T {
+    type Descriptor = T;
+
+    fn into_descriptor(self) -> T {
+        self
+    }
+}
+
 /// The current directory, where an operation takes a directory.
 #[derive(Clone, Copy, Debug)]
 pub struct Cwd;
@@ -40,6 +55,14 @@ unsafe impl Descriptor for Cwd {
     }
 }
 
+impl IntoDescriptor for Cwd {
+    type Descriptor = Cwd;
+
+    fn into_descriptor(self) -> Cwd {
+        self
+    }
+}
+
 /// A handle that can be used and closed in one batch.
 ///
 /// Operations borrow it (`&closing`), and so does [`op::close`](crate::op::close), in the same
@@ -47,89 +70,143 @@ unsafe impl Descriptor for Cwd {
 /// If the close never ran (an operation that it was linked to failed), the handle is open again.
 /// Dropping it closes it, if nothing has yet.
 ///
-/// Closing cancels what is in flight on it in the same ring (Linux 6.1 on).
+/// Closing cancels what is in flight on it in the same ring (Linux 6.1 on). The file itself is
+/// given up when the last operation that had started on it is done: until then its descriptor can't
+/// come to name another file.
 ///
 /// ```
-/// use corio_aio::{self as aio, op, Closing};
+/// use corio_aio::{self as aio, op::{self, Operation}, Closing};
 /// # fn main() -> Result<(), aio::Error> {
 /// let (ours, _theirs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
 /// let ours = Closing::new(ours);
 /// aio::multi((op::send(&ours, b"ok bye").soft(), op::close(&ours)))?;
-/// # use op::Operation;
 /// assert!(ours.into_inner().is_none());
 /// # Ok(())
 /// # }
 /// ```
-pub struct Closing<T: AsFd + Into<OwnedFd>> {
-    state: RefCell<State<T>>,
+#[derive(Debug)]
+pub struct Closing {
+    state: RefCell<State>,
+    /// How many operations have started on it and are not done.
+    users: Cell<usize>,
+    /// The chain that used it last, and how many of the users are in that.
+    chain: Cell<(u64, usize)>,
 }
 
-enum State<T> {
-    Open(T),
+#[derive(Debug)]
+enum State {
+    Open(OwnedFd),
     /// A close has started and is not answered.
-    Lent(T),
+    Lent(OwnedFd),
+    /// It is closed, but some users are not done yet.
+    Lingering(#[expect(dead_code, reason = "kept open, and used by nobody new")] OwnedFd),
     Closed,
 }
 
-impl<T: AsFd + Into<OwnedFd>> Closing<T> {
+impl Closing {
     /// Wraps `handle`.
-    pub const fn new(handle: T) -> Closing<T> {
-        Closing { state: RefCell::new(State::Open(handle)) }
+    pub fn new(handle: impl Into<OwnedFd>) -> Closing {
+        let state = RefCell::new(State::Open(handle.into()));
+        Closing { state, users: Cell::new(0), chain: Cell::new((0, 0)) }
     }
 
     /// The handle, unless it was closed.
-    pub fn into_inner(self) -> Option<T> {
+    pub fn into_inner(self) -> Option<OwnedFd> {
         match self.state.into_inner() {
             State::Open(handle) | State::Lent(handle) => Some(handle),
-            State::Closed => None,
+            State::Lingering(_) | State::Closed => None,
         }
     }
 
-    fn replace(&self, change: impl FnOnce(State<T>) -> State<T>) {
+    /// Whether all that use it stand before the next operation of the chain that is being started,
+    /// so that the kernel has looked the descriptor up for each of them before that one runs.
+    fn is_used_by_this_chain_only(&self) -> bool {
+        let (chain, users) = self.chain.get();
+        self.users.get() == if chain == CHAIN.get() { users } else { 0 }
+    }
+
+    fn change(&self, change: impl FnOnce(State) -> State) {
         let mut state = self.state.borrow_mut();
         *state = change(mem::replace(&mut state, State::Closed));
     }
 }
 
-// SAFETY: the handle is dropped by nothing but an answered close (while which no operation uses
-// it: they were given `CLOSED`, or were in flight and hold the file themselves) or with `self`.
-unsafe impl<T: AsFd + Into<OwnedFd>> Descriptor for &Closing<T> {
+thread_local! {
+    /// Counts the chains that this thread has started.
+    static CHAIN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The next operation that is lowered on this thread starts a new chain.
+pub(crate) fn begin_chain() {
+    CHAIN.set(CHAIN.get() + 1);
+}
+
+/// A [`Closing`] that an operation uses.
+#[derive(Debug)]
+pub struct Loan<'a> {
+    closing: &'a Closing,
+    has_started: Cell<bool>,
+}
+
+impl<'a> IntoDescriptor for &'a Closing {
+    type Descriptor = Loan<'a>;
+
+    fn into_descriptor(self) -> Loan<'a> {
+        Loan { closing: self, has_started: Cell::new(false) }
+    }
+}
+
+// SAFETY: once a loan has named the descriptor, that is closed by the kernel only when each user is
+// one whose turn comes before the close's (`lend`), and by nobody else until the loan is gone.
+unsafe impl Descriptor for Loan<'_> {
     fn raw(&self) -> RawHandle {
-        match &*self.state.borrow() {
-            State::Open(handle) => handle.raw(),
-            State::Lent(_) | State::Closed => CLOSED,
+        let State::Open(handle) = &*self.closing.state.borrow() else { return CLOSED };
+        if !self.has_started.replace(true) {
+            self.closing.users.set(self.closing.users.get() + 1);
+            let (chain, users) = self.closing.chain.get();
+            let users = if chain == CHAIN.get() { users } else { 0 };
+            self.closing.chain.set((CHAIN.get(), users + 1));
+        }
+        handle.raw()
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        if self.has_started.get() {
+            self.closing.users.set(self.closing.users.get() - 1);
+            let (chain, users) = self.closing.chain.get();
+            self.closing.chain.set((chain, users.saturating_sub(1)));
+            if self.closing.users.get() == 0 {
+                self.closing.change(|state| match state {
+                    State::Lingering(_) => State::Closed,
+                    state => state,
+                });
+            }
         }
     }
 }
 
-impl<T: AsFd + Into<OwnedFd>> fmt::Debug for Closing<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Closing").field(&self.raw()).finish()
-    }
+/// A descriptor as a close that starts is given it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Lending {
+    /// The descriptor.
+    pub raw: RawHandle,
+    /// Whether operations may be in flight on it.
+    pub is_shared: bool,
+    /// Whether the descriptor must be kept for them.
+    pub lingers: bool,
 }
 
 /// What [`op::close`](crate::op::close) closes: an owned handle, or a `&`[`Closing`].
 pub trait Closable: private::Sealed {
     /// Gives the descriptor to a close that starts.
     #[doc(hidden)]
-    fn lend(&mut self) -> RawHandle;
+    fn lend(&mut self) -> Lending;
     /// The close has run, or it did not and never will.
     #[doc(hidden)]
     fn settle(&mut self, closed: bool);
-    /// Whether operations may be in flight on it.
-    #[doc(hidden)]
-    fn is_shared(&self) -> bool;
-}
-
-/// An owned handle, until it is closed.
-#[derive(Debug)]
-pub struct Owned<T>(Option<T>);
-
-impl<T> Owned<T> {
-    /// The handle, unless it was closed.
-    pub fn into_inner(self) -> Option<T> {
-        self.0
-    }
 }
 
 /// What can be given to [`op::close`](crate::op::close).
@@ -140,79 +217,91 @@ pub trait IntoClosable {
     fn into_closable(self) -> Self::Closable;
 }
 
-impl<T: AsFd + Into<OwnedFd>> IntoClosable for T {
-    type Closable = Owned<T>;
+/// An owned handle, until it is closed.
+#[derive(Debug)]
+pub struct Owned(Option<OwnedFd>);
 
-    fn into_closable(self) -> Owned<T> {
-        Owned(Some(self))
+impl Owned {
+    /// The handle, unless it was closed.
+    pub fn into_inner(self) -> Option<OwnedFd> {
+        self.0
     }
 }
 
-impl<'a, T: AsFd + Into<OwnedFd>> IntoClosable for &'a Closing<T> {
-    type Closable = Lent<'a, T>;
+impl<T: Into<OwnedFd>> IntoClosable for T {
+    type Closable = Owned;
 
-    fn into_closable(self) -> Lent<'a, T> {
-        Lent { closing: self, started: false }
+    fn into_closable(self) -> Owned {
+        Owned(Some(self.into()))
     }
 }
 
-impl<T: AsFd + Into<OwnedFd>> Closable for Owned<T> {
-    fn lend(&mut self) -> RawHandle {
-        self.0.as_ref().map_or(CLOSED, Descriptor::raw)
+impl Closable for Owned {
+    fn lend(&mut self) -> Lending {
+        let raw = self.0.as_ref().map_or(CLOSED, Descriptor::raw);
+        Lending { raw, is_shared: false, lingers: false }
     }
 
     fn settle(&mut self, closed: bool) {
-        if closed && let Some(handle) = self.0.take() {
-            mem::forget::<OwnedFd>(handle.into());
+        if closed {
+            mem::forget(self.0.take());
         }
-    }
-
-    fn is_shared(&self) -> bool {
-        false
     }
 }
 
 /// A [`Closing`] that a close has borrowed.
 #[derive(Debug)]
-pub struct Lent<'a, T: AsFd + Into<OwnedFd>> {
-    closing: &'a Closing<T>,
-    started: bool,
+pub struct Lent<'a> {
+    closing: &'a Closing,
+    /// What it was given, until it is answered.
+    lending: Option<Lending>,
 }
 
-impl<T: AsFd + Into<OwnedFd>> Closable for Lent<'_, T> {
-    fn lend(&mut self) -> RawHandle {
-        let raw = self.closing.raw();
-        self.closing.replace(|state| match state {
+impl<'a> IntoClosable for &'a Closing {
+    type Closable = Lent<'a>;
+
+    fn into_closable(self) -> Lent<'a> {
+        Lent { closing: self, lending: None }
+    }
+}
+
+impl Closable for Lent<'_> {
+    fn lend(&mut self) -> Lending {
+        let lingers = !self.closing.is_used_by_this_chain_only();
+        let mut lending = Lending { raw: CLOSED, is_shared: true, lingers };
+        self.closing.change(|state| match state {
             State::Open(handle) => {
-                self.started = true;
+                lending.raw = handle.raw();
+                self.lending = Some(lending);
                 State::Lent(handle)
             }
             state => state,
         });
-        raw
+        lending
     }
 
     fn settle(&mut self, closed: bool) {
-        if !mem::take(&mut self.started) {
-            return;
-        }
-        self.closing.replace(|state| match state {
-            State::Lent(handle) if closed => {
-                mem::forget::<OwnedFd>(handle.into());
+        let Some(lending) = self.lending.take() else { return };
+        self.closing.change(|state| match state {
+            State::Lent(handle) if !closed => State::Open(handle),
+            State::Lent(handle) if lending.lingers => {
+                if self.closing.users.get() > 0 {
+                    State::Lingering(handle)
+                } else {
+                    State::Closed
+                }
+            }
+            State::Lent(handle) => {
+                mem::forget(handle);
                 State::Closed
             }
-            State::Lent(handle) => State::Open(handle),
             state => state,
         });
-    }
-
-    fn is_shared(&self) -> bool {
-        true
     }
 }
 
 /// A close that was lowered and then not queued gives the handle back.
-impl<T: AsFd + Into<OwnedFd>> Drop for Lent<'_, T> {
+impl Drop for Lent<'_> {
     fn drop(&mut self) {
         self.settle(false);
     }
@@ -220,6 +309,6 @@ impl<T: AsFd + Into<OwnedFd>> Drop for Lent<'_, T> {
 
 mod private {
     pub trait Sealed {}
-    impl<T> Sealed for super::Owned<T> {}
-    impl<T: std::os::fd::AsFd + Into<std::os::fd::OwnedFd>> Sealed for super::Lent<'_, T> {}
+    impl Sealed for super::Owned {}
+    impl Sealed for super::Lent<'_> {}
 }

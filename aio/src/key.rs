@@ -3,38 +3,45 @@
 use std::fmt;
 
 /// Names one value of a [`Slots`] table, and after it is gone nothing else, ever.
+///
+/// One number, the slot above the generation: moving it is one load and one store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key {
-    slot: u32,
-    generation: u32,
-}
+pub struct Key(u64);
 
 impl Key {
     /// The number of bits that [`Key::to_bits`] uses; the ones above are free for its caller.
     pub const BITS: u32 = 63;
 
     /// A key that names nothing.
-    pub const NONE: Key = Key { slot: u32::MAX >> 1, generation: 0 };
+    pub const NONE: Key = Key::new(NO_SLOT, 0);
+
+    const fn new(slot: u32, generation: u32) -> Key {
+        Key((slot as u64) << 32 | generation as u64)
+    }
 
     /// Where in the table the value is: dense, from 0.
     pub const fn slot(self) -> usize {
-        self.slot as usize
+        (self.0 >> 32) as usize
+    }
+
+    const fn generation(self) -> u32 {
+        self.0 as u32
     }
 
     /// The key as one number below `1 << Key::BITS`.
     pub const fn to_bits(self) -> u64 {
-        (self.slot as u64) << 32 | self.generation as u64
+        self.0
     }
 
     /// The inverse of [`Key::to_bits`].
     pub const fn from_bits(bits: u64) -> Key {
-        Key { slot: (bits >> 32) as u32, generation: bits as u32 }
+        Key(bits)
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}v{}", self.slot, self.generation)
+        write!(f, "{}v{}", self.slot(), self.generation())
     }
 }
 
@@ -80,7 +87,7 @@ enum State<T> {
     Held(T),
 }
 
-const NO_SLOT: u32 = Key::NONE.slot;
+const NO_SLOT: u32 = u32::MAX >> 1;
 
 impl<T> Slots<T> {
     /// An empty table; allocates nothing yet.
@@ -103,27 +110,28 @@ impl<T> Slots<T> {
     /// # Panics
     ///
     /// With more than two thousand million values at once.
+    #[inline]
     pub fn insert(&mut self, value: T) -> Key {
         self.len += 1;
         if self.first_free == NO_SLOT {
             let slot = u32::try_from(self.entries.len()).expect("fewer than 2^31 values");
             assert!(slot < NO_SLOT, "fewer than 2^31 values");
             self.entries.push(Entry { generation: 1, state: State::Held(value) });
-            return Key { slot, generation: 1 };
+            return Key::new(slot, 1);
         }
         let slot = self.first_free;
         let entry = &mut self.entries[slot as usize];
         let State::Free { next } = entry.state else { unreachable!("free slots hold no value") };
         self.first_free = next;
         entry.state = State::Held(value);
-        Key { slot, generation: entry.generation }
+        Key::new(slot, entry.generation)
     }
 
     /// The value of `key`, unless it was removed.
     pub fn get(&self, key: Key) -> Option<&T> {
         match self.entries.get(key.slot()) {
             Some(Entry { generation, state: State::Held(value) })
-                if *generation == key.generation =>
+                if *generation == key.generation() =>
             {
                 Some(value)
             }
@@ -135,7 +143,7 @@ impl<T> Slots<T> {
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         match self.entries.get_mut(key.slot()) {
             Some(Entry { generation, state: State::Held(value) })
-                if *generation == key.generation =>
+                if *generation == key.generation() =>
             {
                 Some(value)
             }
@@ -147,7 +155,7 @@ impl<T> Slots<T> {
     pub fn at_mut(&mut self, slot: usize) -> Option<(Key, &mut T)> {
         match self.entries.get_mut(slot) {
             Some(Entry { generation, state: State::Held(value) }) => {
-                Some((Key { slot: slot as u32, generation: *generation }, value))
+                Some((Key::new(slot as u32, *generation), value))
             }
             _ => None,
         }
@@ -163,7 +171,7 @@ impl<T> Slots<T> {
         };
         if entry.generation < u32::MAX {
             entry.generation += 1;
-            self.first_free = key.slot;
+            self.first_free = key.slot() as u32;
         }
         self.len -= 1;
         Some(value)
@@ -172,9 +180,7 @@ impl<T> Slots<T> {
     /// The keys and values held, by slot.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.entries.iter().enumerate().filter_map(|(slot, entry)| match &entry.state {
-            State::Held(value) => {
-                Some((Key { slot: slot as u32, generation: entry.generation }, value))
-            }
+            State::Held(value) => Some((Key::new(slot as u32, entry.generation), value)),
             State::Free { .. } => None,
         })
     }

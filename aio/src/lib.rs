@@ -48,7 +48,7 @@ pub use batch::{Batch, Lowering};
 pub use dynamic::{Done, Dynamic, Handler, Queue, Queueable, Ticket};
 pub use error::{Cause, Error};
 pub use event::EventSource;
-pub use handle::{Closable, Closing, Cwd, Descriptor, IntoClosable, RawHandle};
+pub use handle::{Closable, Closing, Cwd, Descriptor, IntoClosable, IntoDescriptor, RawHandle};
 pub use immediate::{complete, multi, single, supports};
 pub use key::Id;
 pub use kind::OpKind;

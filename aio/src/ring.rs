@@ -11,9 +11,10 @@ use crate::batch::Lowering;
 use crate::error::{Cause, Error};
 use crate::fork;
 use crate::guard::abort;
+use crate::handle;
 use crate::key::{Id, Key, Slots};
 use crate::kind::OpKind;
-use crate::op::Answer;
+use crate::op::{Answer, RawOp};
 
 /// The layer to build an executor on: batches go in, keys come out.
 ///
@@ -125,11 +126,11 @@ impl Ring {
         let quiet = self.is_quiet && batch.is_always_tried();
         let (mut first, mut last) = (Key::NONE, Key::NONE);
         let mut is_head = true;
-        batch.lower(&mut |shape, mut op| {
+        handle::begin_chain();
+        batch.lower(&mut |shape, op| {
             if is_head && (!whole || first == Key::NONE) {
                 self.backend.reserve(room, &mut self.answered);
             }
-            is_head = !shape.link.is_linked();
             let key = self.slots.insert(Slot { owner, next: Key::NONE, answer: None });
             match self.slots.get_mut(last) {
                 Some(slot) => slot.next = key,
@@ -137,10 +138,18 @@ impl Ring {
             }
             last = key;
             self.in_flight += 1;
-            op.forget_strangers(self.id);
+            // What another ring's key names here is a stranger.
+            let op = match op {
+                RawOp::Cancel { ring, .. } if *ring != self.id => &RawOp::CANCEL_NOTHING,
+                op => op,
+            };
             // SAFETY: the caller keeps what the operation names in place until it is complete.
             unsafe {
                 self.backend.start(key, shape.kind, op, shape.link, quiet, &mut self.answered);
+            }
+            is_head = !shape.link.is_linked();
+            if is_head {
+                handle::begin_chain();
             }
         });
         Ok(first)

@@ -11,7 +11,8 @@ const TABLES: Tables = Tables {
         "src/backend/mod.rs",
         "src/backend/uring/direct.rs",
         "src/backend/uring/mod.rs",
-        "src/dynamic.rs",
+        "src/dynamic/mod.rs",
+        "src/dynamic/stored.rs",
         "src/fork.rs",
         "src/handle.rs",
         "src/immediate.rs",
@@ -22,9 +23,9 @@ const TABLES: Tables = Tables {
         "tests/soundness_alone.rs",
     ],
     asks_for_the_system: &["src/backend/mod.rs"],
-    is_long: &["src/dynamic.rs"],
+    is_long: &[],
     layers: &[
-        &["key", "kind", "fork", "handle", "event"],
+        &["key", "kind", "fork", "guard", "handle", "event"],
         &["error"],
         &["op"],
         &["batch"],
@@ -32,8 +33,7 @@ const TABLES: Tables = Tables {
         &["ring"],
         &["immediate", "dynamic"],
     ],
-    // `op::cancel` takes an `Id`; the backend aborts as the ring does.
-    exceptions: &[("op", "ring"), ("backend", "ring")],
+    exceptions: &[],
 };
 
 fn assert_none(faults: &[String]) {

@@ -93,7 +93,7 @@ pub(crate) trait Backend: Sized {
         &mut self,
         key: Key,
         kind: OpKind,
-        op: RawOp,
+        op: &RawOp,
         link: Link,
         quiet: bool,
         answered: &mut VecDeque<Answered>,

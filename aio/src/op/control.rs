@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::private::Sealed;
 use super::{Answer, Operation, RawOp, Timespec};
 use crate::error::{Cause, Error};
-use crate::handle::Descriptor;
+use crate::handle::{Descriptor, IntoDescriptor};
 use crate::key::Id;
 use crate::kind::OpKind;
 
@@ -196,7 +196,8 @@ impl BitOr for Events {
 /// - [`Cause::Os`]`(EBADF)`: `fd` is closed.
 ///
 /// Source: poll(2); `IORING_OP_POLL_ADD`, Linux 5.1.
-pub const fn poll<F: Descriptor>(fd: F, events: Events) -> Poll<F> {
+pub fn poll<F: IntoDescriptor>(fd: F, events: Events) -> Poll<F::Descriptor> {
+    let fd = fd.into_descriptor();
     Poll { fd, events }
 }
 

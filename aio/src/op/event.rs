@@ -72,6 +72,6 @@ impl Operation for WaitEventSource<'_> {
 /// Closes `source`.
 ///
 /// Source: close(2); `IORING_OP_CLOSE`, Linux 5.6.
-pub fn close_event_source(source: EventSource) -> Close<Owned<EventSource>> {
+pub fn close_event_source(source: EventSource) -> Close<Owned> {
     close(source)
 }

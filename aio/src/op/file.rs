@@ -8,7 +8,7 @@ use std::path::Path;
 use super::private::Sealed;
 use super::{Answer, Buf, BufMut, Operation, RawOp};
 use crate::error::{Cause, Error};
-use crate::handle::{Closable, Descriptor, IntoClosable};
+use crate::handle::{Closable, Descriptor, IntoClosable, IntoDescriptor};
 use crate::kind::OpKind;
 
 /// Reads from `file` into `buf`: from the file's own position, which moves on, unless
@@ -23,7 +23,8 @@ use crate::kind::OpKind;
 /// - [`Cause::Os`]`(EBADF)`: `file` is closed or not open for reading.
 ///
 /// Source: read(2), pread(2); `IORING_OP_READ`, Linux 5.6.
-pub const fn read<F: Descriptor, B: BufMut>(file: F, buf: B) -> Read<F, B> {
+pub fn read<F: IntoDescriptor, B: BufMut>(file: F, buf: B) -> Read<F::Descriptor, B> {
+    let file = file.into_descriptor();
     Read { file, buf, offset: RawOp::OWN_POSITION }
 }
 
@@ -73,7 +74,8 @@ impl<F: Descriptor, B: BufMut> Operation for Read<F, B> {
 /// - [`Cause::Os`]`(EBADF)`: `file` is closed or not open for writing.
 ///
 /// Source: write(2), pwrite(2); `IORING_OP_WRITE`, Linux 5.6.
-pub const fn write<F: Descriptor, B: Buf>(file: F, buf: B) -> Write<F, B> {
+pub fn write<F: IntoDescriptor, B: Buf>(file: F, buf: B) -> Write<F::Descriptor, B> {
+    let file = file.into_descriptor();
     Write { file, buf, offset: RawOp::OWN_POSITION }
 }
 
@@ -118,7 +120,8 @@ impl<F: Descriptor, B: Buf> Operation for Write<F, B> {
 /// - [`Cause::Os`]`(EIO)`: something that was written is lost.
 ///
 /// Source: fsync(2), fdatasync(2); `IORING_OP_FSYNC`, Linux 5.1.
-pub const fn fsync<F: Descriptor>(file: F) -> Fsync<F> {
+pub fn fsync<F: IntoDescriptor>(file: F) -> Fsync<F::Descriptor> {
+    let file = file.into_descriptor();
     Fsync { file, data_only: false }
 }
 
@@ -155,7 +158,8 @@ impl<F: Descriptor> Operation for Fsync<F> {
 /// directory): for reading, unless the methods of [`OpenAt`] say otherwise.
 ///
 /// Yields the [`File`] (or directory), which is close-on-exec. It makes a C string of `path`:
-/// this is the only operation of this module that allocates.
+/// this is the only operation of this module that allocates. A FIFO may be opened without waiting
+/// for its other end.
 ///
 /// # Errors
 ///
@@ -165,7 +169,8 @@ impl<F: Descriptor> Operation for Fsync<F> {
 /// - [`Cause::InvalidPath`]: `path` holds a NUL byte.
 ///
 /// Source: openat(2); `IORING_OP_OPENAT`, Linux 5.6.
-pub fn open_at<D: Descriptor>(dir: D, path: impl AsRef<Path>) -> OpenAt<D> {
+pub fn open_at<D: IntoDescriptor>(dir: D, path: impl AsRef<Path>) -> OpenAt<D::Descriptor> {
+    let dir = dir.into_descriptor();
     let path = CString::new(path.as_ref().as_os_str().as_bytes()).ok();
     OpenAt { dir, path, flags: libc::O_CLOEXEC, access: Access::default(), mode: 0o666 }
 }
@@ -292,7 +297,8 @@ impl<H: Closable> Operation for Close<H> {
     const KIND: OpKind = OpKind::Close;
 
     fn lower(&mut self) -> RawOp {
-        RawOp::Close { fd: self.handle.lend(), shared: self.handle.is_shared() }
+        let lending = self.handle.lend();
+        RawOp::Close { fd: lending.raw, shared: lending.is_shared, lingers: lending.lingers }
     }
 
     fn finish(&mut self, answer: Answer) -> Result<(), Error> {

@@ -19,7 +19,7 @@ pub enum RawOp {
     Write { fd: RawHandle, buf: *const u8, len: u32, offset: u64 },
     Fsync { fd: RawHandle, data_only: bool },
     OpenAt { dir: RawHandle, path: *const libc::c_char, flags: i32, mode: u32 },
-    Close { fd: RawHandle, shared: bool },
+    Close { fd: RawHandle, shared: bool, lingers: bool },
     Socket { domain: i32, kind: i32, protocol: i32 },
     Bind { fd: RawHandle, address: *const libc::sockaddr, len: u32 },
     Listen { fd: RawHandle, backlog: i32 },
@@ -41,14 +41,8 @@ impl RawOp {
     /// The offset that means the file's own position.
     pub const OWN_POSITION: u64 = u64::MAX;
 
-    /// Lets a cancel that names an operation of another ring than `ring` name nothing.
-    pub(crate) fn forget_strangers(&mut self, ring: u64) {
-        if let RawOp::Cancel { ring: of, target } = self
-            && *of != ring
-        {
-            *target = Key::NONE;
-        }
-    }
+    /// A cancel that finds nothing.
+    pub(crate) const CANCEL_NOTHING: RawOp = RawOp::Cancel { ring: 0, target: Key::NONE };
 
     /// How many of `len` bytes one call is asked to move.
     pub(crate) const fn clamp(len: usize) -> u32 {

@@ -5,7 +5,7 @@ use socket2::{Domain, Protocol, SockAddr, Type};
 use super::private::Sealed;
 use super::{Answer, Buf, BufMut, Operation, RawOp};
 use crate::error::Error;
-use crate::handle::Descriptor;
+use crate::handle::{Descriptor, IntoDescriptor};
 use crate::kind::OpKind;
 
 /// Makes a socket; yields it, close-on-exec.
@@ -61,7 +61,8 @@ impl Operation for Socket {
 /// - [`Cause::Os`](crate::Cause::Os)`(EACCES)`: the address needs privileges.
 ///
 /// Source: bind(2); `IORING_OP_BIND`, Linux 6.11; a plain call before that, at the head of a chain.
-pub fn bind<F: Descriptor>(socket: F, address: impl Into<SockAddr>) -> Bind<F> {
+pub fn bind<F: IntoDescriptor>(socket: F, address: impl Into<SockAddr>) -> Bind<F::Descriptor> {
+    let socket = socket.into_descriptor();
     Bind { socket, address: address.into() }
 }
 
@@ -98,7 +99,8 @@ impl<F: Descriptor> Operation for Bind<F> {
 ///
 /// Source: listen(2); `IORING_OP_LISTEN`, Linux 6.11; a plain call before that, at the head of a
 /// chain.
-pub const fn listen<F: Descriptor>(socket: F) -> Listen<F> {
+pub fn listen<F: IntoDescriptor>(socket: F) -> Listen<F::Descriptor> {
+    let socket = socket.into_descriptor();
     Listen { socket, backlog: 128 }
 }
 
@@ -143,7 +145,8 @@ impl<F: Descriptor> Operation for Listen<F> {
 /// - [`Cause::Os`](crate::Cause::Os)`(EINVAL)`: `listener` does not listen.
 ///
 /// Source: accept4(2); `IORING_OP_ACCEPT`, Linux 5.5.
-pub const fn accept<F: Descriptor>(listener: F) -> Accept<F> {
+pub fn accept<F: IntoDescriptor>(listener: F) -> Accept<F::Descriptor> {
+    let listener = listener.into_descriptor();
     Accept { listener }
 }
 
@@ -172,12 +175,16 @@ impl<F: Descriptor> Operation for Accept<F> {
 ///
 /// # Errors
 ///
-/// - [`Cause::Canceled`](crate::Cause::Canceled): it was canceled; the socket is of no use any more.
+/// - [`Cause::Canceled`](crate::Cause::Canceled): it was canceled; the socket is of no more use.
 /// - [`Cause::Os`](crate::Cause::Os)`(ECONNREFUSED)`: nobody listens there.
 /// - [`Cause::Os`](crate::Cause::Os)`(ETIMEDOUT)`: nobody answers there.
 ///
 /// Source: connect(2); `IORING_OP_CONNECT`, Linux 5.5.
-pub fn connect<F: Descriptor>(socket: F, address: impl Into<SockAddr>) -> Connect<F> {
+pub fn connect<F: IntoDescriptor>(
+    socket: F,
+    address: impl Into<SockAddr>,
+) -> Connect<F::Descriptor> {
+    let socket = socket.into_descriptor();
     Connect { socket, address: address.into() }
 }
 
@@ -213,11 +220,12 @@ impl<F: Descriptor> Operation for Connect<F> {
 /// # Errors
 ///
 /// - [`Cause::Canceled`](crate::Cause::Canceled): nothing was sent.
-/// - [`Cause::Os`](crate::Cause::Os)`(EPIPE)`, `(ECONNRESET)`: the connection is closed. There is no
-///   `SIGPIPE`.
+/// - [`Cause::Os`](crate::Cause::Os)`(EPIPE)`, `(ECONNRESET)`: the connection is closed. There is
+///   no `SIGPIPE`.
 ///
 /// Source: send(2); `IORING_OP_SEND`, Linux 5.6.
-pub const fn send<F: Descriptor, B: Buf>(socket: F, buf: B) -> Send<F, B> {
+pub fn send<F: IntoDescriptor, B: Buf>(socket: F, buf: B) -> Send<F::Descriptor, B> {
+    let socket = socket.into_descriptor();
     Send { socket, buf, flags: libc::MSG_NOSIGNAL }
 }
 
@@ -270,8 +278,8 @@ impl<F: Descriptor, B: Buf> Operation for Send<F, B> {
 
 /// Receives from `socket` into `buf`, waiting until at least one byte is there.
 ///
-/// Yields `n`, the bytes received: `1..=buf.len()`, or 0 once the peer has closed its side (or if
-/// `buf` is empty). `buf[n..]` is untouched.
+/// Yields `n`, the bytes received: `1..=buf.len()`, or 0 once the peer has closed its side. Into an
+/// empty `buf` it receives 0, once something is there. `buf[n..]` is untouched.
 ///
 /// # Errors
 ///
@@ -283,7 +291,8 @@ impl<F: Descriptor, B: Buf> Operation for Send<F, B> {
 /// All. A receive that is canceled late may still succeed: the answer is then `Ok`.
 ///
 /// Source: recv(2); `IORING_OP_RECV`, Linux 5.6.
-pub const fn recv<F: Descriptor, B: BufMut>(socket: F, buf: B) -> Recv<F, B> {
+pub fn recv<F: IntoDescriptor, B: BufMut>(socket: F, buf: B) -> Recv<F::Descriptor, B> {
+    let socket = socket.into_descriptor();
     Recv { socket, buf, flags: 0 }
 }
 
@@ -348,7 +357,8 @@ impl<F: Descriptor, B: BufMut> Operation for Recv<F, B> {
 /// - [`Cause::Os`](crate::Cause::Os)`(ENOTCONN)`: `socket` is not connected.
 ///
 /// Source: shutdown(2); `IORING_OP_SHUTDOWN`, Linux 5.11.
-pub const fn shutdown<F: Descriptor>(socket: F, how: std::net::Shutdown) -> Shutdown<F> {
+pub fn shutdown<F: IntoDescriptor>(socket: F, how: std::net::Shutdown) -> Shutdown<F::Descriptor> {
+    let socket = socket.into_descriptor();
     Shutdown { socket, how }
 }
 

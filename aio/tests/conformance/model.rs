@@ -132,7 +132,7 @@ struct World {
     null: File,
     full: File,
     file: File,
-    closed: Closing<UnixStream>,
+    closed: Closing,
     sink: UnixDatagram,
     source: UnixDatagram,
     ends: [UnixDatagram; 2],

@@ -100,7 +100,7 @@ impl Scene {
     }
 
     /// A handle that was closed by an operation.
-    pub fn closed(&self) -> Closing<UnixStream> {
+    pub fn closed(&self) -> Closing {
         let closing = Closing::new(self.unix().0);
         aio::single(op::close(&closing)).expect("an open handle closes");
         closing

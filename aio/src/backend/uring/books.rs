@@ -22,13 +22,25 @@ use crate::op::{Link, RawOp};
 struct Started {
     key: Key,
     kind: OpKind,
-    is_pending: bool,
+    progress: Progress,
     /// The number that it succeeds with, without a word.
     quiet: Option<u32>,
     is_soft: bool,
     /// Its neighbours in the chain.
     before: Key,
     after: Key,
+}
+
+/// How far an operation has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// The kernel has it.
+    Pending,
+    /// It is a time limit that was up, and what it limits is still to be reported: that may have
+    /// succeeded at the same moment.
+    Expired,
+    Succeeded,
+    Failed,
 }
 
 /// What was started, by slot of its key.
@@ -53,7 +65,7 @@ impl Books {
         &mut self,
         key: Key,
         kind: OpKind,
-        op: RawOp,
+        op: &RawOp,
         link: Link,
         may_be_quiet: bool,
     ) -> bool {
@@ -62,10 +74,11 @@ impl Books {
         self.is_quiet = quiet.is_some();
         let (before, after) = (self.last, Key::NONE);
         let is_soft = link == Link::Soft;
-        let started = Started { key, kind, is_pending: true, quiet, is_soft, before, after };
+        let started =
+            Started { key, kind, progress: Progress::Pending, quiet, is_soft, before, after };
         let slot = key.slot();
         if slot >= self.started.len() {
-            let nothing = Started { key: Key::NONE, is_pending: false, ..started };
+            let nothing = Started { key: Key::NONE, ..started };
             self.started.resize(slot + 1, nothing);
         }
         self.started[slot] = started;
@@ -89,7 +102,8 @@ impl Books {
 
     /// Whether the kernel has the operation.
     pub fn is_pending(&self, key: Key) -> bool {
-        self.started.get(key.slot()).is_some_and(|op| op.key == key && op.is_pending)
+        let op = self.started.get(key.slot()).filter(|op| op.key == key);
+        op.is_some_and(|op| matches!(op.progress, Progress::Pending | Progress::Expired))
     }
 
     /// Answers an operation that the kernel reported, and those that this says something of.
@@ -101,20 +115,46 @@ impl Books {
             first = self.started[first.slot()].before;
         }
         while first != key {
-            let before = &mut self.started[first.slot()];
-            before.is_pending = false;
-            answered.push_back((first, Ok(before.quiet.expect("silent ones have one success"))));
+            let before = self.started[first.slot()];
+            let success = before.quiet.expect("silent ones have one success");
+            self.answer(first, Ok(success), answered);
             first = before.after;
         }
-        self.started[key.slot()].is_pending = false;
-        answered.push_back((key, answer(op.kind, result)));
-        let mut after = if op.quiet.is_some() && op.is_soft { op.after } else { Key::NONE };
-        while after != Key::NONE {
-            let canceled = &mut self.started[after.slot()];
-            canceled.is_pending = false;
-            answered.push_back((after, answer(canceled.kind, -libc::ECANCELED)));
+        match answer(op.kind, result) {
+            Err(Cause::Expired) if self.is_pending(op.before) => {
+                self.started[key.slot()].progress = Progress::Expired;
+                return;
+            }
+            Err(Cause::Expired) => self.answer_expired(key, answered),
+            result => self.answer(key, result, answered),
+        }
+        let is_rest_canceled = op.quiet.is_some() && op.is_soft;
+        let mut after = op.after;
+        if after != Key::NONE && self.started[after.slot()].progress == Progress::Expired {
+            self.answer_expired(after, answered);
+        }
+        while is_rest_canceled && after != Key::NONE {
+            let canceled = self.started[after.slot()];
+            self.answer(after, answer(canceled.kind, -libc::ECANCELED), answered);
             after = canceled.after;
         }
+    }
+
+    /// Answers a time limit that was up: unless the operation that it limits succeeded all the
+    /// same, which is not to be taken for stopped.
+    fn answer_expired(&mut self, key: Key, answered: &mut VecDeque<Answered>) {
+        let limited = self.started[self.started[key.slot()].before.slot()];
+        let result = match limited.progress {
+            Progress::Succeeded => Ok(0),
+            _ => Err(Cause::Expired),
+        };
+        self.answer(key, result, answered);
+    }
+
+    fn answer(&mut self, key: Key, result: Result<u32, Cause>, answered: &mut VecDeque<Answered>) {
+        let progress = if result.is_ok() { Progress::Succeeded } else { Progress::Failed };
+        self.started[key.slot()].progress = progress;
+        answered.push_back((key, result));
     }
 
     /// Whether the operation may have succeeded already, without a word.
@@ -125,8 +165,8 @@ impl Books {
 
 /// The number that a linked `op` succeeds with, if there is only one: a short read or write counts
 /// as a failure then, and a send is sent whole.
-fn only_success(op: RawOp) -> Option<u32> {
-    match op {
+fn only_success(op: &RawOp) -> Option<u32> {
+    match *op {
         RawOp::Read { len, .. } | RawOp::Write { len, .. } | RawOp::Send { len, .. } => Some(len),
         RawOp::Nop
         | RawOp::Fsync { .. }
@@ -145,6 +185,8 @@ fn answer(kind: OpKind, result: i32) -> Result<u32, Cause> {
         (OpKind::LinkTimeout, libc::ETIME) => Err(Cause::Expired),
         // The operation came first, or could not be stopped any more.
         (OpKind::LinkTimeout, libc::ECANCELED | libc::ENOENT | libc::EALREADY) => Ok(0),
+        // The descriptor is gone all the same.
+        (OpKind::Close | OpKind::CloseEventSource, libc::EINTR) => Err(Cause::Os(libc::EINTR)),
         // A worker's call is interrupted by a cancel and by nothing else.
         (_, libc::ECANCELED | libc::EINTR) => Err(Cause::Canceled),
         (_, code) => Err(Cause::Os(code)),
@@ -164,8 +206,7 @@ mod tests {
         let mut slots = Slots::new();
         let keys: Vec<Key> = ops.iter().map(|_| slots.insert(())).collect();
         let notes = keys.iter().zip(ops);
-        let quiet =
-            notes.map(|(key, (op, link))| books.note(*key, OpKind::Write, *op, *link, true));
+        let quiet = notes.map(|(key, (op, link))| books.note(*key, OpKind::Write, op, *link, true));
         let quiet = quiet.collect();
         books.end_chain();
         (keys, quiet)
@@ -193,6 +234,26 @@ mod tests {
         let canceled = Err(Cause::Canceled);
         let expected = [Ok(8), Ok(5), canceled, canceled];
         assert_eq!(answered, keys.iter().copied().zip(expected).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_time_limit_that_is_up_as_its_operation_succeeds_is_not_expired() {
+        let limit = RawOp::LinkTimeout { after: std::ptr::null() };
+        for (order, result) in [([0, 1], 3), ([1, 0], 3), ([0, 1], -125), ([1, 0], -125)] {
+            let mut slots = Slots::new();
+            let (mut books, keys) = (Books::new(true), [slots.insert(()), slots.insert(())]);
+            books.note(keys[0], OpKind::Recv, &RECV, Link::Soft, false);
+            books.note(keys[1], OpKind::LinkTimeout, &limit, Link::None, false);
+            let mut answered = VecDeque::new();
+            for index in order {
+                books.complete(keys[index], [result, -libc::ETIME][index], &mut answered);
+            }
+            let expected = match result {
+                3 => [(keys[0], Ok(3)), (keys[1], Ok(0))],
+                _ => [(keys[0], Err(Cause::Canceled)), (keys[1], Err(Cause::Expired))],
+            };
+            assert_eq!(answered, expected);
+        }
     }
 
     #[test]

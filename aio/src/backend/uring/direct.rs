@@ -7,8 +7,8 @@ use crate::error::Cause;
 use crate::op::RawOp;
 
 /// Does `op` at once, if it is one that never waits.
-pub fn call(op: RawOp) -> Option<Result<u32, Cause>> {
-    let result = match op {
+pub fn call(op: &RawOp) -> Option<Result<u32, Cause>> {
+    let result = match *op {
         // SAFETY: the call takes numbers only.
         RawOp::Socket { domain, kind, protocol } => unsafe { libc::socket(domain, kind, protocol) },
         // SAFETY: the address is in place until the operation is answered, which is after this.

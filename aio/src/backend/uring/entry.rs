@@ -10,11 +10,12 @@ use io_uring::types::{self, CancelBuilder, Fd, FsyncFlags, TimeoutFlags};
 use crate::handle::RawHandle;
 use crate::key::Key;
 use crate::kind::OpKind;
-use crate::op::RawOp;
+use crate::op::{Link, RawOp};
 
-/// The entry of `op`. The number at the end of a line is the version of Linux that had it first.
-pub fn of(op: RawOp) -> Entry {
-    match op {
+/// The entry of an operation. The number at the end of a line is the version of Linux that had it
+/// first.
+pub fn of(op: &RawOp, link: Link) -> Entry {
+    match *op {
         RawOp::Nop => Nop::new().build(), // 5.1
         RawOp::Read { fd, buf, len, offset } => {
             Read::new(Fd(fd), buf, len).offset(offset).build() // 5.6
@@ -29,8 +30,12 @@ pub fn of(op: RawOp) -> Entry {
         RawOp::OpenAt { dir, path, flags, mode } => {
             OpenAt::new(Fd(dir), path).flags(flags).mode(mode).build() // 5.6
         }
+        // Who started it keeps the descriptor: all that is left to do is to cancel what uses it.
+        RawOp::Close { lingers: true, .. } => Nop::new().build(),
         RawOp::Close { fd, .. } => Close::new(Fd(fd)).build(), // 5.6
-        RawOp::Socket { domain, kind, protocol } => Socket::new(domain, kind, protocol).build(), // 5.19
+        RawOp::Socket { domain, kind, protocol } => {
+            Socket::new(domain, kind, protocol).build() // 5.19
+        }
         RawOp::Bind { fd, address, len } => Bind::new(Fd(fd), address, len).build(), // 6.11
         RawOp::Listen { fd, backlog } => Listen::new(Fd(fd), backlog).build(),       // 6.11
         RawOp::Accept { fd } => {
@@ -38,8 +43,14 @@ pub fn of(op: RawOp) -> Entry {
             Accept::new(Fd(fd), nobody.0, nobody.1).flags(libc::SOCK_CLOEXEC).build() // 5.5
         }
         RawOp::Connect { fd, address, len } => Connect::new(Fd(fd), address, len).build(), // 5.5
-        RawOp::Send { fd, buf, len, flags } => Send::new(Fd(fd), buf, len).flags(flags).build(), // 5.6
-        RawOp::Recv { fd, buf, len, flags } => Recv::new(Fd(fd), buf, len).flags(flags).build(), // 5.6
+        RawOp::Send { fd, buf, len, flags } => {
+            // The next operation must not start between two parts of what is sent.
+            let whole = if link.is_linked() { libc::MSG_WAITALL } else { 0 };
+            Send::new(Fd(fd), buf, len).flags(flags | whole).build() // 5.6
+        }
+        RawOp::Recv { fd, buf, len, flags } => {
+            Recv::new(Fd(fd), buf, len).flags(flags).build() // 5.6
+        }
         RawOp::Shutdown { fd, how } => Shutdown::new(Fd(fd), how).build(), // 5.11
         RawOp::Timeout { after } => {
             // That the time is up breaks no chain, since 5.16.

@@ -84,7 +84,7 @@ impl Backend for Uring {
         &mut self,
         key: Key,
         kind: OpKind,
-        op: RawOp,
+        op: &RawOp,
         link: Link,
         quiet: bool,
         answered: &mut VecDeque<Answered>,
@@ -145,7 +145,7 @@ impl Backend for Uring {
 impl Uring {
     /// The answer of an operation that need not, or must not, go to the kernel's queue: one whose
     /// chain is broken, one that never waits, and a time limit on one that is complete.
-    fn answer_at_once(&self, kind: OpKind, op: RawOp) -> Option<Result<u32, Cause>> {
+    fn answer_at_once(&self, kind: OpKind, op: &RawOp) -> Option<Result<u32, Cause>> {
         match self.chain {
             Chain::InKernel => None,
             _ if kind == OpKind::LinkTimeout => Some(Ok(0)),
@@ -155,15 +155,8 @@ impl Uring {
     }
 
     /// Puts the entries of an operation into the submission queue.
-    fn push(&mut self, key: Key, op: RawOp, link: Link, is_quiet: bool) {
-        let op = match op {
-            // The next operation must not start between two parts of what is sent.
-            RawOp::Send { fd, buf, len, flags } if link.is_linked() => {
-                RawOp::Send { fd, buf, len, flags: flags | libc::MSG_WAITALL }
-            }
-            op => op,
-        };
-        if let RawOp::Close { fd, shared: true } = op
+    fn push(&mut self, key: Key, op: &RawOp, link: Link, is_quiet: bool) {
+        if let &RawOp::Close { fd, shared: true, .. } = op
             && self.cancels_by_handle
         {
             let flags = squeue::Flags::IO_HARDLINK | squeue::Flags::SKIP_SUCCESS;
@@ -175,7 +168,7 @@ impl Uring {
             Link::Hard => squeue::Flags::IO_HARDLINK,
         };
         flags.set(squeue::Flags::SKIP_SUCCESS, is_quiet);
-        self.push_entry(entry::of(op).flags(flags).user_data(key.to_bits()));
+        self.push_entry(entry::of(op, link).flags(flags).user_data(key.to_bits()));
     }
 
     fn push_entry(&mut self, entry: squeue::Entry) {

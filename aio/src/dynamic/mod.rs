@@ -1,20 +1,21 @@
 //! The dynamic queue: operations are queued now and completed later, in any number.
 
+mod stored;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
+pub use self::stored::Queueable;
+use self::stored::{Boxed, Stored};
 use crate::backend::{Mode, Options};
-use crate::batch::{Batch, Lowering, Shape};
 use crate::error::{Cause, Error};
 use crate::guard::{self, NoUnwind};
 use crate::key::Id;
 use crate::key::Key;
-use crate::kind::OpKind;
-use crate::op::{Answer, Link, Operation, RawOp};
+use crate::op::{Answer, Operation};
 use crate::ring::Ring;
 
 /// A queue of operations that own what they use: see [`Queue`], of which it is the kind that a
@@ -66,6 +67,7 @@ struct Entry {
     op: NonNull<dyn Stored>,
     is_scoped: bool,
     is_detached: bool,
+    is_reported: bool,
 }
 
 /// An operation that was queued, and how its result is had.
@@ -183,10 +185,15 @@ impl Dynamic {
         }
         guard.release();
         self.is_scoped = false;
-        self.scoped().for_each(|key| self.give_up(key));
-        match result {
-            Ok(value) => value,
-            Err(panic) => resume_unwind(panic),
+        let mut panic = None;
+        for key in self.scoped() {
+            // Nothing may be left behind: what is queued is not good after the scope.
+            let dropped = catch_unwind(AssertUnwindSafe(|| self.give_up(key)));
+            panic = panic.or(dropped.err());
+        }
+        match (result, panic) {
+            (Err(panic), _) | (Ok(_), Some(panic)) => resume_unwind(panic),
+            (Ok(value), None) => value,
         }
     }
 
@@ -237,7 +244,7 @@ impl<'scope> Queue<'scope, '_> {
         if count > self.capacity - self.held {
             return Err(Error::of_ring(Cause::Full));
         }
-        let mut ops = Boxed(Vec::with_capacity(count));
+        let mut ops = Boxed::with_capacity(count);
         batch.store(&mut ops);
         let guard = NoUnwind;
         // SAFETY: the operations are on the heap, behind pointers that nothing follows until they
@@ -246,12 +253,13 @@ impl<'scope> Queue<'scope, '_> {
         guard.release();
         let first = first?;
         let mut key = first;
-        for op in mem::take(&mut ops.0) {
+        for op in ops.take() {
             if self.entries.len() <= key.slot() {
                 self.entries.resize_with(key.slot() + 1, || None);
             }
             let is_scoped = self.is_scoped;
-            self.entries[key.slot()] = Some(Entry { key, op, is_scoped, is_detached: false });
+            self.entries[key.slot()] =
+                Some(Entry { key, op, is_scoped, is_detached: false, is_reported: false });
             key = self.ring.next(key);
         }
         self.held += count;
@@ -329,6 +337,7 @@ impl<'scope> Queue<'scope, '_> {
         let entry = self.entry(key)?;
         // SAFETY: the operation is complete, so that nothing but its entry uses it.
         let userdata = unsafe { entry.op.as_ref() }.tag();
+        entry.is_reported = true;
         let is_detached = entry.is_detached;
         let done = Done { id: self.ring.id(key), userdata, failed: self.ring.has_failed(key) };
         if is_detached {
@@ -355,6 +364,12 @@ impl<'scope> Queue<'scope, '_> {
         // SAFETY: it was a box; its entry is gone, and the kernel is done with it.
         let mut op = unsafe { Box::from_raw(op.as_ptr()) };
         op.give_up(answer);
+    }
+}
+
+impl<O> Ticket<O> {
+    fn new(id: Id) -> Ticket<O> {
+        Ticket { id, _op: PhantomData }
     }
 }
 
@@ -399,9 +414,8 @@ impl<O: Operation> Ticket<O> {
     /// Gives the result up: the operation's place is free again once it is complete and reported.
     pub fn detach(self, queue: &mut Queue<'_, '_>) {
         let Ok(key) = self.key(queue) else { return };
-        let is_reported = queue.ring.is_complete(key) && !queue.unreported.contains(&key);
         match queue.entry(key) {
-            Some(entry) if !is_reported => entry.is_detached = true,
+            Some(entry) if !entry.is_reported => entry.is_detached = true,
             _ => queue.give_up(key),
         }
     }
@@ -433,151 +447,5 @@ impl fmt::Debug for Queue<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (held, capacity) = (self.held, self.capacity);
         f.debug_struct("Queue").field("held", &held).field("capacity", &capacity).finish()
-    }
-}
-
-/// An operation whose type was forgotten.
-#[doc(hidden)]
-pub trait Stored {
-    fn kind(&self) -> OpKind;
-    fn link(&self) -> Link;
-    fn tag(&self) -> u64;
-    fn lower(&mut self) -> RawOp;
-    /// Drops what it yields.
-    fn give_up(&mut self, answer: Answer);
-}
-
-impl<O: Operation> Stored for O {
-    fn kind(&self) -> OpKind {
-        Operation::kind(self)
-    }
-
-    fn link(&self) -> Link {
-        Operation::link(self)
-    }
-
-    fn tag(&self) -> u64 {
-        Operation::tag(self)
-    }
-
-    fn lower(&mut self) -> RawOp {
-        Operation::lower(self)
-    }
-
-    fn give_up(&mut self, answer: Answer) {
-        drop(self.finish(answer));
-    }
-}
-
-/// Operations on the heap that are about to be queued: pointers, because moving a box would claim
-/// that nobody else uses what is in it.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Boxed(Vec<NonNull<dyn Stored>>);
-
-impl Boxed {
-    fn push<'a, O: Operation + 'a>(&mut self, op: O) {
-        let op: Box<dyn Stored + 'a> = Box::new(op);
-        let op: *mut (dyn Stored + 'a) = Box::into_raw(op);
-        // SAFETY: the types differ in a lifetime only. Who stores the pointer in a queue has a
-        // `'scope` that `'a` outlives, and drops the operation before that ends.
-        let op =
-            unsafe { mem::transmute::<*mut (dyn Stored + 'a), *mut (dyn Stored + 'static)>(op) };
-        self.0.push(NonNull::new(op).expect("a box is not null"));
-    }
-
-    fn get(&mut self, index: usize) -> &mut dyn Stored {
-        // SAFETY: until they are started, nobody else uses the operations.
-        unsafe { self.0[index].as_mut() }
-    }
-}
-
-impl Lowering for Boxed {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn shape(&self, index: usize) -> Shape {
-        // SAFETY: as in `get`.
-        let op = unsafe { self.0[index].as_ref() };
-        Shape { kind: op.kind(), link: op.link() }
-    }
-
-    fn lower(&mut self, start: &mut impl FnMut(Shape, RawOp)) {
-        for index in 0..self.0.len() {
-            let shape = self.shape(index);
-            start(shape, self.get(index).lower());
-        }
-    }
-}
-
-/// What was not started after all.
-impl Drop for Boxed {
-    fn drop(&mut self) {
-        for op in self.0.drain(..) {
-            // SAFETY: it was a box, and it was not started: it would not be here any more.
-            drop(unsafe { Box::from_raw(op.as_ptr()) });
-        }
-    }
-}
-
-/// A batch that can be queued: a tuple, an array or a `Vec`, of operations that outlive `'scope`.
-pub trait Queueable<'scope>: Batch {
-    /// A ticket for each operation.
-    type Tickets;
-
-    /// Moves each operation to the heap.
-    #[doc(hidden)]
-    fn store(self, ops: &mut Boxed);
-
-    /// Makes the tickets of the operations that were stored.
-    #[doc(hidden)]
-    fn tickets(count: usize, next: &mut impl FnMut() -> Id) -> Self::Tickets;
-}
-
-fn ticket<O>(id: Id) -> Ticket<O> {
-    Ticket { id, _op: PhantomData }
-}
-
-macro_rules! queueable_tuple {
-    ($($O:ident $op:ident)+) => {
-        impl<'scope, $($O: Operation + 'scope),+> Queueable<'scope> for ($($O,)+) {
-            type Tickets = ($(Ticket<$O>,)+);
-
-            fn store(self, ops: &mut Boxed) {
-                let ($($op,)+) = self;
-                $(ops.push($op);)+
-            }
-
-            fn tickets(_: usize, next: &mut impl FnMut() -> Id) -> Self::Tickets {
-                ($(ticket::<$O>(next()),)+)
-            }
-        }
-    };
-}
-
-crate::batch::each_tuple!(queueable_tuple);
-
-impl<'scope, O: Operation + 'scope, const N: usize> Queueable<'scope> for [O; N] {
-    type Tickets = [Ticket<O>; N];
-
-    fn store(self, ops: &mut Boxed) {
-        self.into_iter().for_each(|op| ops.push(op));
-    }
-
-    fn tickets(_: usize, next: &mut impl FnMut() -> Id) -> [Ticket<O>; N] {
-        std::array::from_fn(|_| ticket(next()))
-    }
-}
-
-impl<'scope, O: Operation + 'scope> Queueable<'scope> for Vec<O> {
-    type Tickets = Vec<Ticket<O>>;
-
-    fn store(self, ops: &mut Boxed) {
-        self.into_iter().for_each(|op| ops.push(op));
-    }
-
-    fn tickets(count: usize, next: &mut impl FnMut() -> Id) -> Vec<Ticket<O>> {
-        (0..count).map(|_| ticket(next())).collect()
     }
 }
