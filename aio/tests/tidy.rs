@@ -13,6 +13,7 @@ const TABLES: Tables = Tables {
         "src/backend/uring/mod.rs",
         "src/dynamic/mod.rs",
         "src/dynamic/stored.rs",
+        "src/dynamic/ticket.rs",
         "src/fork.rs",
         "src/handle.rs",
         "src/immediate.rs",
