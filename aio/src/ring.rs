@@ -232,8 +232,8 @@ impl Ring {
         (unsafe { Answer::new(result) }, slot.next)
     }
 
-    /// Whether the operation of `key` is complete, and was not taken.
-    pub(crate) fn is_complete(&self, key: Key) -> bool {
+    /// Whether the operation of `key` was told to be complete, and was not taken.
+    pub fn is_complete(&self, key: Key) -> bool {
         self.slots.get(key).is_some_and(|slot| slot.answer.is_some())
     }
 

@@ -62,7 +62,7 @@ pub fn parse(
 pub fn usage(workloads: &[Workload]) -> String {
     let mut text = String::from(
         "usage: corio-bench <workload> [--rivals a,b] [--rounds 9] [--round-trips N] [--json]\n\n\
-         corio always runs; CORIO_BACKEND names its backend.\n\nworkloads:\n",
+         corio always runs.\n\nworkloads:\n",
     );
     for Workload { name, about, rivals, .. } in workloads {
         writeln!(text, "  {name}  {about}\n    rivals: {}", rivals.join(", "))

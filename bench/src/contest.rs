@@ -18,15 +18,9 @@ pub struct Series {
     pub samples: Vec<Sample>,
 }
 
-/// What a system says that cannot run here; the contest goes on without it.
-pub fn unsupported(why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, why)
-}
-
 /// Fills each of `heats` (a setting's systems each) with `rounds` samples taken by `once`.
 ///
-/// A round visits every heat, and starts each with another system than the round before. A system
-/// that answers [`io::ErrorKind::Unsupported`] is named on stderr and leaves its heat.
+/// A round visits every heat, and starts each with another system than the round before.
 pub fn interleave(
     heats: &mut [Vec<Series>],
     rounds: usize,
@@ -34,21 +28,11 @@ pub fn interleave(
 ) -> io::Result<()> {
     for round in 0..rounds {
         for heat in &mut *heats {
-            let first = round % heat.len().max(1);
-            let mut left = Vec::new();
             for turn in 0..heat.len() {
-                let at = (first + turn) % heat.len();
-                match once(&heat[at]) {
-                    Ok(sample) => heat[at].samples.push(sample),
-                    Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                        let Series { setting, system, backend, .. } = &heat[at];
-                        eprintln!("{setting}: {system} ({backend}) is left out: {error}");
-                        left.push(*system);
-                    }
-                    Err(error) => return Err(named(&heat[at], &error)),
-                }
+                let at = (round + turn) % heat.len();
+                let sample = once(&heat[at]).map_err(|error| named(&heat[at], &error))?;
+                heat[at].samples.push(sample);
             }
-            heat.retain(|series| !left.contains(&series.system));
         }
     }
     Ok(())
@@ -69,18 +53,22 @@ mod tests {
     }
 
     #[test]
-    fn each_round_starts_with_another_system_and_goes_on_without_the_unsupported() {
+    fn each_round_starts_with_another_system() {
         let mut heats = [vec![series("a"), series("b"), series("c")]];
         let mut order = String::new();
         let once = |series: &Series| {
             order += series.system;
-            match series.system {
-                "b" => Err(unsupported("not here")),
-                _ => Ok(Sample::default()),
-            }
+            Ok(Sample::default())
         };
-        interleave(&mut heats, 3, once).expect("a missing system is no failure");
-        assert_eq!(order, "abccaac");
+        interleave(&mut heats, 3, once).expect("no run fails");
+        assert_eq!(order, "abcbcacab");
         assert!(heats[0].iter().all(|series| series.samples.len() == 3));
+    }
+
+    #[test]
+    fn a_failure_names_the_setting_and_the_system() {
+        let mut heats = [vec![series("a")]];
+        let error = interleave(&mut heats, 1, |_| Err(io::Error::other("no")));
+        assert_eq!(error.map_err(|error| error.to_string()), Err("here, a: no".into()));
     }
 }

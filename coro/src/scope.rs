@@ -254,8 +254,8 @@ impl<'scope, 'env> Scheduler<'scope, 'env> {
         self.scope.spawn_at(Location::caller(), f)
     }
 
-    /// One turn: runs the tasks that are ready, hands their operations over, and, if none is
-    /// ready, waits as `mode` says. With no task left it returns at once.
+    /// One turn: runs the tasks that are ready; or, if none is, hands their operations over and
+    /// waits as `mode` says. With no task left it returns at once.
     ///
     /// # Errors
     ///

@@ -35,8 +35,11 @@ impl Stack {
     /// Reserves place for a `T` above what the task uses, which stays in place as long as the
     /// stack is not given back.
     pub fn reserve<T>(&mut self) -> NonNull<T> {
-        let size = size_of::<T>().next_multiple_of(STACK_ALIGNMENT.max(align_of::<T>()));
-        assert!(size <= self.size / 4, "a task's result is too large for its stack: box it");
+        let top = self.bottom.addr().get() + self.size;
+        // So much that its lower end is aligned for a `T`, also where that is more than a page.
+        let size = size_of::<T>() + (top - size_of::<T>()) % STACK_ALIGNMENT.max(align_of::<T>());
+        let fits = size_of::<T>() <= self.size / 16 && size <= self.size / 2;
+        assert!(fits, "a task's result is too large for its stack: box it");
         self.reserved = size;
         // SAFETY: the result is inside of the mapping, because it is smaller than the stack.
         unsafe { self.bottom.add(self.size - size) }.cast()
@@ -247,16 +250,16 @@ mod tests {
 
     #[test]
     fn what_is_reserved_is_above_what_the_task_uses_and_aligned() {
-        #[repr(align(64))]
+        #[repr(align(16384))]
         struct Aligned {
             _bytes: [u8; 100],
         }
-        let mut stack = Pool::new(0).take().unwrap();
+        let mut stack = Pool::new(512 * 1024).take().unwrap();
         let place = stack.reserve::<Aligned>();
-        assert_eq!(place.addr().get() % 64, 0);
+        assert_eq!(place.addr().get() % 16384, 0);
+        assert_eq!(stack.base().get() % STACK_ALIGNMENT, 0);
         assert!(place.addr() >= stack.base());
-        assert!(
-            place.addr().get() + size_of::<Aligned>() <= stack.bottom.addr().get() + stack.size
-        );
+        let top = stack.bottom.addr().get() + stack.size;
+        assert!(place.addr().get() + size_of::<Aligned>() <= top);
     }
 }

@@ -1,5 +1,6 @@
 //! The steady state allocates nothing: operations, timeouts and tasks on stacks that were used
 //! before.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 #![expect(unsafe_code, reason = "counts what the allocator does")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

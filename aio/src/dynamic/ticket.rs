@@ -24,7 +24,8 @@ impl<O> Ticket<O> {
 }
 
 impl<O: Operation> Ticket<O> {
-    /// Which operation: for [`op::cancel`](crate::op::cancel), and to compare with [`Done::id`](super::Done::id).
+    /// Which operation: for [`op::cancel`](crate::op::cancel), and to compare with
+    /// [`Done::id`](super::Done::id).
     pub fn id(&self) -> Id {
         self.id
     }

@@ -91,7 +91,7 @@ fn series(setting: &Setting, name: &'static str, options: &Options) -> Series {
 /// The backend and the program of the named system.
 fn system(name: &str) -> (String, Run) {
     match name {
-        "corio" => (std::env::var("CORIO_BACKEND").unwrap_or("uring".into()), corio::run),
+        "corio" => ("uring".into(), corio::run),
         "raw-uring" => ("uring".into(), raw_uring::run),
         "raw-epoll" => ("epoll".into(), raw_epoll::run),
         "tokio" => ("epoll".into(), tokio::run),

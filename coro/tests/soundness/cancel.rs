@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use corio::aio::op::{self, Any, Events, Link, Operation};
-use corio::aio::{self, Cause, Mode};
-use corio::{Canceled, Options, ResetEvent, Scheduler, io};
+use corio::aio::{self, Cause};
+use corio::{Canceled, ResetEvent, io};
 
 use crate::scene::{FOREVER, cause, left_in, pair, write};
 
@@ -32,18 +32,21 @@ fn after_a_cancel_nothing_is_written_into_a_buffer_on_the_stack_of_the_task() {
 #[test]
 fn what_was_received_before_a_cancel_is_reported() {
     let (ours, theirs) = pair();
-    Scheduler::with(Options::default(), |scheduler| {
-        let task = scheduler.spawn(|| {
+    corio::scope(|s| {
+        let task = s.spawn(|| {
             let mut buf = [7; 8];
             let received = io::single(op::recv(&ours, &mut buf));
             (received, buf, io::single(op::nop()))
         });
-        let task = task.unwrap();
-        scheduler.tick(Mode::NonBlocking).unwrap();
-        write(&theirs, b"here");
-        scheduler.tick(Mode::Blocking).unwrap(); // it is received, and the task has not run since
-        assert!(!task.is_complete());
-        task.cancel();
+        let name = task.task();
+        s.spawn(move || {
+            corio::yield_now(); // the receive is in flight now
+            write(&theirs, b"here");
+            corio::yield_now(); // it is complete now, and the task is to run after this one
+            assert!(!name.is_complete());
+            name.cancel();
+        })
+        .detach();
         let (received, buf, next) = task.join().unwrap();
         assert_eq!((received, &buf), (Ok(4), b"here\x07\x07\x07\x07"));
         assert_eq!(cause(next), CANCELED);
@@ -217,7 +220,11 @@ fn a_cancel_reaches_the_tasks_of_a_scope_that_is_waited_for() {
         let outer = s.spawn(|| {
             corio::scope(|s| {
                 for _ in 0..3 {
-                    s.spawn(|| results.borrow_mut().push(corio::park(0))).detach();
+                    s.spawn(|| {
+                        let parked = corio::park(0);
+                        results.borrow_mut().push(parked);
+                    })
+                    .detach();
                 }
             })
         });

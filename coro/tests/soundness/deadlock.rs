@@ -11,11 +11,12 @@ use crate::scene::{pair, succeeds_alone};
 #[test]
 fn parked_tasks_are_asked_to_stop_and_the_error_says_where_they_were_spawned() {
     let results = RefCell::new(Vec::new());
+    let push = |result| results.borrow_mut().push(result);
     let event = ResetEvent::new();
     let line = line!() + 2;
     let error = corio::scope(|s| {
-        s.spawn(|| results.borrow_mut().push(corio::park(77))).detach();
-        s.spawn(|| results.borrow_mut().push(event.wait())).detach();
+        s.spawn(|| push(corio::park(77))).detach();
+        s.spawn(|| push(event.wait())).detach();
     });
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadlock);

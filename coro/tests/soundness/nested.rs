@@ -144,7 +144,7 @@ fn outer_tasks_can_be_woken_and_canceled_from_within_an_inner_run() {
 fn a_run_inside_of_the_closure_of_a_scope_is_a_scheduler_of_its_own() {
     corio::scope(|s| {
         let parked = s.spawn(|| corio::park(1));
-        assert_eq!(corio::run(|| corio::current().is_some()).unwrap(), true);
+        assert!(corio::run(|| corio::current().is_some()).unwrap());
         assert!(parked.wakeup());
         assert_eq!(parked.join().unwrap(), Ok(()));
     })
@@ -199,8 +199,9 @@ fn schedulers_on_two_threads_do_not_see_each_other() {
 
 #[test]
 fn a_scheduler_runs_while_the_values_of_a_thread_are_destroyed() {
+    type Late = OnDrop<Box<dyn FnMut()>>;
     thread_local! {
-        static LATE: Cell<Option<OnDrop<Box<dyn FnMut()>>>> = const { Cell::new(None) };
+        static LATE: Cell<Option<Late>> = const { Cell::new(None) };
     }
     let (sender, receiver) = std::sync::mpsc::channel();
     let thread = thread::spawn(move || {
@@ -215,6 +216,25 @@ fn a_scheduler_runs_while_the_values_of_a_thread_are_destroyed() {
     });
     thread.join().unwrap();
     assert_eq!(receiver.recv(), Ok(42));
+}
+
+#[test]
+fn the_code_outside_of_all_tasks_waits_for_its_own_operations() {
+    let ((a, b), mut buf) = (pair(), [0; 8]);
+    corio::scope(|s| {
+        s.spawn(|| {
+            corio::yield_now();
+            for _ in 0..10 {
+                io::single(op::timeout(Duration::from_micros(10))).unwrap();
+                io::multi([op::nop(), op::nop()]).unwrap();
+            }
+            io::single(op::send(&b, b"at last")).unwrap();
+        })
+        .detach();
+        assert_eq!(io::single(op::recv(&a, &mut buf)), Ok(7));
+    })
+    .unwrap();
+    assert_eq!(&buf[..7], b"at last");
 }
 
 #[test]

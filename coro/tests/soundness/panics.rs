@@ -102,12 +102,11 @@ fn a_panic_leaves_the_operations_of_other_tasks_alone() {
             io::multi((op::recv(&a, &mut buf).soft(), op::send(&a, b"answer"))).map(|_| buf)
         });
         let task = s.spawn(|| {
-            corio::scope(|s| {
+            corio::scope(|s| -> () {
                 s.spawn(|| cause(io::single(op::recv(&c, vec![0; 8])))).detach();
                 corio::yield_now();
                 unwind("with operations in flight")
             })
-            .map(|()| ())
         });
         assert!(matches!(task.join(), Err(JoinError::Panicked(_))));
         write(&d, b"nobody listens");
@@ -198,23 +197,20 @@ fn the_panic_of_a_result_that_is_dropped_comes_out_of_the_scope() {
 }
 
 #[test]
-fn several_panics_whose_payloads_use_the_scheduler_when_they_are_dropped_are_all_survived() {
-    succeeds_alone(
-        "panics::several_panics_whose_payloads_use_the_scheduler_when_they_are_dropped_are_all_survived",
-        || {
-            let spawn_on_drop = || OnDrop(|| drop(corio::spawn(|| ())));
-            let panic = catch_unwind(|| {
-                corio::scope(|s| {
-                    for _ in 0..3 {
-                        s.spawn(|| {
-                            corio::yield_now();
-                            std::panic::resume_unwind(Box::new(spawn_on_drop()))
-                        })
-                        .detach();
-                    }
-                })
-            });
-            assert!(panic.is_err());
-        },
-    );
+fn payloads_that_spawn_when_they_are_dropped_are_survived() {
+    succeeds_alone("panics::payloads_that_spawn_when_they_are_dropped_are_survived", || {
+        let spawn_on_drop = || OnDrop(|| drop(corio::spawn(|| ())));
+        let panic = catch_unwind(|| {
+            corio::scope(|s| {
+                for _ in 0..3 {
+                    s.spawn(|| {
+                        corio::yield_now();
+                        std::panic::resume_unwind(Box::new(spawn_on_drop()))
+                    })
+                    .detach();
+                }
+            })
+        });
+        assert!(panic.is_err());
+    });
 }

@@ -63,7 +63,7 @@ fn a_byte_is_received_or_still_there() {
             match received {
                 Ok(bytes) => assert_eq!((bytes, left_in(&ours)), (vec![1], vec![])),
                 Err(error) => {
-                    assert_eq!((error.cause(), left_in(&ours)), (Cause::Canceled, vec![1]))
+                    assert_eq!((error.cause(), left_in(&ours)), (Cause::Canceled, vec![1]));
                 }
             }
         }

@@ -42,10 +42,10 @@ fn a_result_may_be_of_any_size_and_alignment() {
     corio::scope(|s| {
         let big = s.spawn(|| {
             corio::yield_now();
-            [5_u8; 48 * 1024]
+            [5_u8; 8 * 1024]
         });
         let page = s.spawn(|| Page(7));
-        assert_eq!((big.join().unwrap(), page.join().unwrap()), ([5; 48 * 1024], Page(7)));
+        assert_eq!((big.join().unwrap(), page.join().unwrap()), ([5; 8 * 1024], Page(7)));
     })
     .unwrap();
 }
@@ -53,8 +53,10 @@ fn a_result_may_be_of_any_size_and_alignment() {
 #[test]
 fn a_result_may_be_aligned_to_more_than_a_page() {
     succeeds_alone("results::a_result_may_be_aligned_to_more_than_a_page", || {
-        corio::scope(|s| {
-            let tasks: Vec<_> = (0..8).map(|number| s.spawn(move || Pages(number))).collect();
+        let options = Options { stack_size: (4 << 20) + 4096, ..Options::default() };
+        Scheduler::with(options, |scheduler| {
+            let spawn = |number| scheduler.spawn(move || Pages(number)).unwrap();
+            let tasks: Vec<_> = (0..8).map(spawn).collect();
             for (number, task) in tasks.into_iter().enumerate() {
                 let result = Box::new(task.join().unwrap());
                 assert_eq!(result.0, number as u8);
@@ -104,7 +106,7 @@ fn tasks_spawn_tasks_two_hundred_deep() {
     fn down(depth: usize) -> usize {
         corio::scope(|s| {
             let deeper = s.spawn(move || {
-                if depth % 2 == 0 {
+                if depth.is_multiple_of(2) {
                     corio::yield_now();
                 }
                 if depth == 0 { 0 } else { down(depth - 1) }

@@ -24,7 +24,7 @@ fn while_unwinding(check: impl Fn()) {
         assert!(matches!(task.join(), Err(JoinError::Panicked(_))));
         let task = s.spawn(|| {
             corio::yield_now();
-            guarded()
+            guarded();
         });
         assert!(matches!(task.join(), Err(JoinError::Panicked(_))));
     })

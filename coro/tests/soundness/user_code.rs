@@ -2,14 +2,15 @@
 //! `as_fd`. Whatever it does, no frame is left that the kernel or a task still uses.
 
 use std::cell::Cell;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use corio::aio::op;
+use corio::aio::Closing;
+use corio::aio::op::{self, Operation};
 use corio::io;
 
-use crate::scene::{OnDrop, cause, left_in, pair, succeeds_alone, unwind, write};
+use crate::scene::{OnDrop, left_in, pair, succeeds_alone, unwind, write};
 
 /// A result that completes an operation when it is dropped.
 fn waits_on_drop() -> OnDrop<impl FnMut()> {
@@ -17,28 +18,25 @@ fn waits_on_drop() -> OnDrop<impl FnMut()> {
 }
 
 #[test]
-fn a_result_that_waits_when_it_is_dropped_leaves_the_operations_outside_of_tasks_alone() {
-    succeeds_alone(
-        "user_code::a_result_that_waits_when_it_is_dropped_leaves_the_operations_outside_of_tasks_alone",
-        || {
-            let ((ours, theirs), mut buf) = (pair(), [0; 8]);
-            corio::scope(|s| {
-                s.spawn(|| {
-                    corio::yield_now();
-                    waits_on_drop()
-                })
-                .detach();
-                s.spawn(|| {
-                    io::single(op::timeout(Duration::from_millis(5))).unwrap();
-                    write(&theirs, b"here");
-                })
-                .detach();
-                assert_eq!(io::single(op::recv(&ours, &mut buf)), Ok(4));
+fn a_result_that_waits_when_it_is_dropped_leaves_others_alone() {
+    succeeds_alone("user_code::a_result_that_waits_when_it_is_dropped_leaves_others_alone", || {
+        let ((ours, theirs), mut buf) = (pair(), [0; 8]);
+        corio::scope(|s| {
+            s.spawn(|| {
+                corio::yield_now();
+                waits_on_drop()
             })
-            .unwrap();
-            assert_eq!(&buf[..4], b"here");
-        },
-    );
+            .detach();
+            s.spawn(|| {
+                io::single(op::timeout(Duration::from_millis(5))).unwrap();
+                write(&theirs, b"here");
+            })
+            .detach();
+            assert_eq!(io::single(op::recv(&ours, &mut buf)), Ok(4));
+        })
+        .unwrap();
+        assert_eq!(&buf[..4], b"here");
+    });
 }
 
 #[test]
@@ -112,9 +110,9 @@ impl<F: Fn()> AsFd for Slow<'_, F> {
 }
 
 #[test]
-fn a_descriptor_that_completes_an_operation_when_it_is_asked_for_works_or_aborts() {
+fn a_descriptor_that_completes_an_operation_when_it_is_asked_for_works() {
     succeeds_alone(
-        "user_code::a_descriptor_that_completes_an_operation_when_it_is_asked_for_works_or_aborts",
+        "user_code::a_descriptor_that_completes_an_operation_when_it_is_asked_for_works",
         || {
             let (ours, theirs) = pair();
             write(&theirs, b"here");
@@ -128,7 +126,40 @@ fn a_descriptor_that_completes_an_operation_when_it_is_asked_for_works_or_aborts
     );
 }
 
-/// What a task that was spawned in a scope finds of the frame that it borrows.
+/// A socket that completes an operation when it is given up.
+struct Ceremonious(UnixStream);
+
+impl AsFd for Ceremonious {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<Ceremonious> for OwnedFd {
+    fn from(socket: Ceremonious) -> OwnedFd {
+        corio::yield_now();
+        io::single(op::timeout(Duration::from_micros(1))).expect("a timeout");
+        socket.0.into()
+    }
+}
+
+#[test]
+fn a_handle_that_waits_when_it_is_given_up_disturbs_nobody() {
+    corio::scope(|s| {
+        let close = || {
+            let (ours, theirs) = pair();
+            let closing = Closing::new(Ceremonious(ours));
+            let sent = io::multi((op::send(&closing, b"bye").soft(), op::close(&closing)));
+            io::single(op::close(Ceremonious(theirs))).and(sent)
+        };
+        s.spawn(|| (0..100).for_each(|_| corio::yield_now())).detach();
+        let tasks = [s.spawn(close), s.spawn(close)];
+        assert_eq!(close(), Ok((3, ())));
+        assert_eq!(tasks.map(|task| task.join().unwrap()), [Ok((3, ())); 2]);
+    })
+    .unwrap();
+}
+
 #[test]
 fn a_descriptor_that_yields_when_it_is_asked_for_lets_no_scope_end_too_early() {
     succeeds_alone(
@@ -140,19 +171,15 @@ fn a_descriptor_that_yields_when_it_is_asked_for_lets_no_scope_end_too_early() {
                 let scoped = s.spawn(|| {
                     is_open.set(true);
                     let _closed = OnDrop(|| is_open.set(false));
-                    corio::scope(|s| {
+                    corio::scope(|s| -> () {
                         s.spawn(|| {
-                            assert_eq!(
-                                cause(io::single(op::recv(&silent, vec![0; 8]))).is_some(),
-                                true
-                            );
+                            assert!(io::single(op::recv(&silent, vec![0; 8])).is_err());
                             assert!(is_open.get(), "the scope has ended before its task");
                         })
                         .detach();
                         corio::yield_now();
                         unwind("on purpose")
                     })
-                    .map(|()| ())
                 });
                 let slow = Slow { socket: &ours, before: corio::yield_now };
                 write(&theirs, b"here");

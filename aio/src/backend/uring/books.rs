@@ -50,13 +50,12 @@ pub struct Books {
     last: Key,
     /// Whether the next operation may be quiet.
     is_quiet: bool,
-    skips_successes: bool,
 }
 
 impl Books {
-    /// Empty books; `skips_successes` if the kernel can leave successes unsaid.
-    pub fn new(skips_successes: bool) -> Books {
-        Books { started: Vec::new(), last: Key::NONE, is_quiet: true, skips_successes }
+    /// Empty books.
+    pub fn new() -> Books {
+        Books { started: Vec::new(), last: Key::NONE, is_quiet: true }
     }
 
     /// Notes that the kernel is about to have an operation, the next one of its chain; says
@@ -69,7 +68,7 @@ impl Books {
         link: Link,
         may_be_quiet: bool,
     ) -> bool {
-        self.is_quiet &= may_be_quiet && self.skips_successes && link.is_linked();
+        self.is_quiet &= may_be_quiet && link.is_linked();
         let quiet = if self.is_quiet { only_success(op) } else { None };
         self.is_quiet = quiet.is_some();
         let (before, after) = (self.last, Key::NONE);
@@ -214,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_last_of_a_chain_says_that_the_quiet_ones_before_it_succeeded() {
-        let mut books = Books::new(true);
+        let mut books = Books::new();
         let ops = [(WRITE, Link::Soft), (WRITE, Link::Hard), (RECV, Link::None)];
         let (keys, quiet) = chain(&mut books, &ops);
         assert_eq!(quiet, [true, true, false]);
@@ -225,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_quiet_one_that_is_reported_has_failed_and_with_it_the_rest_of_a_soft_chain() {
-        let mut books = Books::new(true);
+        let mut books = Books::new();
         let ops =
             [(WRITE, Link::Soft), (WRITE, Link::Soft), (WRITE, Link::Soft), (RECV, Link::None)];
         let (keys, _) = chain(&mut books, &ops);
@@ -241,7 +240,7 @@ mod tests {
         let limit = RawOp::LinkTimeout { after: std::ptr::null() };
         for (order, result) in [([0, 1], 3), ([1, 0], 3), ([0, 1], -125), ([1, 0], -125)] {
             let mut slots = Slots::new();
-            let (mut books, keys) = (Books::new(true), [slots.insert(()), slots.insert(())]);
+            let (mut books, keys) = (Books::new(), [slots.insert(()), slots.insert(())]);
             books.note(keys[0], OpKind::Recv, &RECV, Link::Soft, false);
             books.note(keys[1], OpKind::LinkTimeout, &limit, Link::None, false);
             let mut answered = VecDeque::new();
@@ -258,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_hard_link_goes_on_after_a_failure() {
-        let mut books = Books::new(true);
+        let mut books = Books::new();
         let (keys, _) = chain(&mut books, &[(WRITE, Link::Hard), (RECV, Link::None)]);
         let mut answered = VecDeque::new();
         books.complete(keys[0], -libc::EIO, &mut answered);
@@ -268,10 +267,9 @@ mod tests {
 
     #[test]
     fn after_one_that_speaks_no_one_is_quiet() {
-        let mut books = Books::new(true);
+        let mut books = Books::new();
         let ops =
             [(WRITE, Link::Soft), (RECV, Link::Soft), (WRITE, Link::Soft), (RECV, Link::None)];
         assert_eq!(chain(&mut books, &ops).1, [true, false, false, false]);
-        assert_eq!(chain(&mut Books::new(false), &ops).1, [false; 4]);
     }
 }

@@ -51,10 +51,9 @@ impl Backend for Uring {
     fn new(options: &Options) -> Result<Uring, Error> {
         let entries = options.entries.max(1).saturating_mul(MOST_ENTRIES as u32);
         let (ring, cancels_by_handle) = probe::build(entries)?;
-        let books = Books::new(ring.params().is_feature_skip_cqe_on_success());
         Ok(Uring {
             ring,
-            books,
+            books: Books::new(),
             chain: Chain::Empty,
             stubborn: Vec::new(),
             cancels_by_handle,
@@ -121,6 +120,9 @@ impl Backend for Uring {
             drop(queue);
             if !has_work {
                 self.collect(answered);
+                if !self.stubborn.is_empty() {
+                    continue;
+                }
                 if mode == Mode::NonBlocking || !answered.is_empty() {
                     return Ok(());
                 }

@@ -23,7 +23,7 @@ const WAYS: [fn(&mut Builder); 4] = [
     |builder| {
         builder.setup_clamp().setup_submit_all().setup_coop_taskrun().setup_taskrun_flag();
     },
-    // 5.6
+    // 5.17: as it comes.
     |builder| {
         builder.setup_clamp();
     },
@@ -39,7 +39,7 @@ fn defer(builder: &mut Builder) {
 ///
 /// # Errors
 ///
-/// - [`Cause::Unsupported`]: there is no io_uring, it is forbidden, or it is older than 5.11.
+/// - [`Cause::Unsupported`]: there is no io_uring, it is forbidden, or it is older than 5.17.
 /// - [`Cause::Os`]: the system refused, for example because of a limit.
 pub fn build(entries: u32) -> Result<(IoUring, bool), Error> {
     static BEST: AtomicUsize = AtomicUsize::new(0);
@@ -49,8 +49,8 @@ pub fn build(entries: u32) -> Result<(IoUring, bool), Error> {
         match builder.build(entries) {
             Ok(ring) => {
                 BEST.store(way, Ordering::Relaxed);
-                let has = ring.params();
-                if !has.is_feature_nodrop() || !has.is_feature_ext_arg() {
+                // Older ones break chains at timeouts, and say more than is asked.
+                if !ring.params().is_feature_skip_cqe_on_success() {
                     break;
                 }
                 return Ok((ring, way < 2));
