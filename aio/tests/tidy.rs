@@ -10,6 +10,7 @@ const TABLES: Tables = Tables {
     holds_unsafe: &[
         "src/backend/mod.rs",
         "src/backend/uring/direct.rs",
+        "src/backend/uring/door.rs",
         "src/backend/uring/mod.rs",
         "src/dynamic/mod.rs",
         "src/dynamic/stored.rs",

@@ -18,6 +18,7 @@ use crate::scheduler;
 /// # Errors
 ///
 /// Nothing was started: see [`aio::complete`](corio_aio::complete).
+#[inline]
 pub fn complete<B: Batch>(batch: B) -> Result<B::Results, Error> {
     scheduler::complete(batch)
 }
@@ -43,6 +44,7 @@ pub fn complete<B: Batch>(batch: B) -> Result<B::Results, Error> {
 ///
 /// The first failure that is not a cancel, or else the first one; see
 /// [`aio::multi`](corio_aio::multi).
+#[inline]
 pub fn multi<B: Batch>(batch: B) -> Result<B::Outputs, Error> {
     B::all(complete(batch)?)
 }
@@ -52,6 +54,7 @@ pub fn multi<B: Batch>(batch: B) -> Result<B::Outputs, Error> {
 /// # Errors
 ///
 /// Those of the operation.
+#[inline]
 pub fn single<O: Operation>(op: O) -> Result<O::Output, Error> {
     let (result,) = complete((op,))?;
     result

@@ -108,7 +108,11 @@ impl Core {
             task.wait = wait;
             task.yielder
         });
-        let yielder = yielder.expect("the task that runs has a record");
+        self.switch_back(yielder.expect("the task that runs has a record"));
+    }
+
+    /// Switches from the task that runs, whose yielder this is, to whoever resumed it.
+    pub(super) fn switch_back(&self, yielder: *const Yielder<(), ()>) {
         // SAFETY: it is on the stack of the task that runs, this one, which has not ended.
         unsafe { &*yielder }.suspend(());
     }

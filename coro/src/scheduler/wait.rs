@@ -8,12 +8,12 @@ use corio_aio::op::Answer;
 use corio_aio::{Batch, Cause, Error, Mode};
 
 use super::{Core, NO_TASK, ScopeRecord, current_core};
-use crate::task::{Canceled, Payload, Record, Wait};
+use crate::task::{Canceled, Payload, Wait};
 
 impl Core {
     /// Completes a batch: a task is suspended until all of it is complete, and everybody else runs
     /// the scheduler until then.
-    pub(super) fn complete<B: Batch>(&self, mut batch: B) -> Result<B::Results, Error> {
+    pub(super) fn complete<B: Batch>(&self, batch: &mut B) -> Result<B::Results, Error> {
         let me = self.running.get();
         let count = batch.len();
         let is_canceled = self.task(me, |task| {
@@ -27,10 +27,10 @@ impl Core {
         let owner = if self.is_in_task() { me.slot() as u32 } else { NO_TASK };
         let guard = NoUnwind;
         self.is_starting.set(true);
-        // SAFETY: `batch` stays in this frame, untouched, until all of it is complete: the waits
+        // SAFETY: `batch` stays where it is, borrowed by this frame and untouched, until all of it is complete: the waits
         // below end in no other way, no unwind leaves the frame (`guard`), and if the frame is a
         // task's, its stack is given back only after the task has ended.
-        let started = unsafe { self.ring.borrow_mut().start(&mut batch, owner) };
+        let started = unsafe { self.ring.borrow_mut().start(batch, owner) };
         self.is_starting.set(false);
         self.note_completed();
         match started {
@@ -63,12 +63,17 @@ impl Core {
 
     /// Suspends the task that runs until its batch, which starts with `first`, is complete.
     pub(super) fn wait_for_batch(&self, first: Key) {
-        let is_over = |task: &mut Record| {
-            task.batch = if task.remaining == 0 { Key::NONE } else { first };
-            task.remaining == 0
-        };
-        while self.task(self.running.get(), is_over) == Some(false) {
-            self.suspend(Wait::Operations);
+        loop {
+            let yielder = self.task(self.running.get(), |task| {
+                if task.remaining == 0 {
+                    task.batch = Key::NONE;
+                    return None;
+                }
+                (task.batch, task.wait) = (first, Wait::Operations);
+                Some(task.yielder)
+            });
+            let Some(Some(yielder)) = yielder else { return };
+            self.switch_back(yielder);
         }
     }
 
@@ -81,10 +86,9 @@ impl Core {
             let mut tasks = self.tasks.borrow_mut();
             let (key, task) = tasks.at_mut(owner as usize).expect("a task outlives its operations");
             task.remaining -= 1;
-            let is_done = task.remaining == 0 && task.wait == Wait::Operations;
-            drop(tasks);
-            if is_done {
-                self.make_ready(key);
+            if task.remaining == 0 && task.wait == Wait::Operations {
+                task.wait = Wait::Nothing;
+                self.ready.borrow_mut().push_back(key);
             }
         }
     }

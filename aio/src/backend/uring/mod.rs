@@ -2,14 +2,17 @@
 
 mod books;
 mod direct;
+mod door;
 mod entry;
 mod probe;
 
 use std::collections::VecDeque;
+use std::os::fd::AsRawFd;
 
 use io_uring::{IoUring, squeue};
 
 use self::books::Books;
+use self::door::Door;
 use super::{Answered, Backend, Mode, Options, Traffic};
 use crate::error::{Cause, Error};
 use crate::key::Key;
@@ -27,6 +30,8 @@ const MOST_ENTRIES: usize = 2;
 
 /// An io_uring instance.
 pub struct Uring {
+    /// Comes first: it goes before the ring is closed.
+    door: Door,
     ring: IoUring,
     books: Books,
     chain: Chain,
@@ -52,6 +57,7 @@ impl Backend for Uring {
         let entries = options.entries.max(1).saturating_mul(MOST_ENTRIES as u32);
         let (ring, cancels_by_handle) = probe::build(entries)?;
         Ok(Uring {
+            door: Door::new(ring.as_raw_fd()),
             ring,
             books: Books::new(),
             chain: Chain::Empty,
@@ -183,19 +189,14 @@ impl Uring {
     /// Enters the kernel once: submits what is queued, waits for `want` completions, collects.
     /// Says whether all is submitted.
     fn enter(&mut self, want: usize, answered: &mut VecDeque<Answered>) -> Result<bool, Cause> {
-        /// Lets the kernel work off completions, also where it does not wait for any.
-        const GET_EVENTS: u32 = 1;
-        let count = self.ring.submission().len() as u32;
-        let submitter = self.ring.submitter();
-        // SAFETY: no argument is passed; the entries' memory is covered by `push_entry`.
-        let entered =
-            unsafe { submitter.enter::<libc::sigset_t>(count, want as u32, GET_EVENTS, None) };
+        let count = self.ring.submission().len();
+        let entered = self.door.enter(count, want);
         self.collect(answered);
         self.traffic.calls += 1;
         match entered {
             Ok(submitted) => {
                 self.traffic.submitted += submitted as u64;
-                Ok(submitted >= count as usize)
+                Ok(submitted >= count)
             }
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => Ok(count == 0),
