@@ -27,9 +27,9 @@ impl Core {
         let owner = if self.is_in_task() { me.slot() as u32 } else { NO_TASK };
         let guard = NoUnwind;
         self.is_starting.set(true);
-        // SAFETY: `batch` stays where it is, borrowed by this frame and untouched, until all of it is complete: the waits
-        // below end in no other way, no unwind leaves the frame (`guard`), and if the frame is a
-        // task's, its stack is given back only after the task has ended.
+        // SAFETY: `batch` stays where it is, borrowed by this frame and untouched, until all of it
+        // is complete: the waits below end in no other way, no unwind leaves the frame (`guard`),
+        // and if the frame is a task's, its stack is given back only after the task has ended.
         let started = unsafe { self.ring.borrow_mut().start(batch, owner) };
         self.is_starting.set(false);
         self.note_completed();
