@@ -39,7 +39,7 @@ pub trait Batch: Lowering {
 /// Operations in order, each of which can be lowered: the part of a batch that a ring sees.
 #[doc(hidden)]
 #[expect(clippy::len_without_is_empty, reason = "an empty one is refused by `check`")]
-pub trait Lowering {
+pub trait Lowering: sealed::Sealed {
     /// How many operations there are.
     fn len(&self) -> usize;
 
@@ -130,6 +130,15 @@ impl Rules {
     }
 }
 
+/// A batch is lowered to pointers that are followed: nobody else makes one.
+pub(crate) mod sealed {
+    pub trait Sealed {}
+    impl<O: super::Operation> Sealed for [O] {}
+    impl<O: super::Operation, const N: usize> Sealed for [O; N] {}
+    impl<O: super::Operation> Sealed for Vec<O> {}
+    impl<O: super::Operation> Sealed for &mut [O] {}
+}
+
 /// Keeps in `cause` the failure that the others follow from.
 fn first_cause<T>(cause: &mut Option<Error>, result: &Result<T, Error>) {
     if let Err(error) = result
@@ -141,6 +150,8 @@ fn first_cause<T>(cause: &mut Option<Error>, result: &Result<T, Error>) {
 
 macro_rules! tuple_batch {
     ($($O:ident $op:ident)+) => {
+        impl<$($O: Operation),+> sealed::Sealed for ($($O,)+) {}
+
         impl<$($O: Operation),+> Lowering for ($($O,)+) {
             fn len(&self) -> usize {
                 const { [$(stringify!($O)),+].len() }

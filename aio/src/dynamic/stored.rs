@@ -4,6 +4,7 @@ use std::mem;
 use std::ptr::NonNull;
 
 use super::Ticket;
+use crate::batch::sealed::Sealed;
 use crate::batch::{Batch, Lowering, Shape};
 use crate::key::Id;
 use crate::kind::OpKind;
@@ -73,6 +74,8 @@ impl Boxed {
         unsafe { self.0[index].as_mut() }
     }
 }
+
+impl Sealed for Boxed {}
 
 impl Lowering for Boxed {
     fn len(&self) -> usize {
