@@ -1,7 +1,7 @@
 //! Batches: operations that are submitted together, and the rules for how they may be linked.
 
 use crate::error::{Cause, Error};
-use crate::kind::OpKind;
+use crate::kind::{Kinds, OpKind};
 use crate::op::{Answer, Link, Operation, RawOp};
 
 /// Operations that are started together: a tuple of 1 to 16, an array, a `Vec`, or a `&mut` slice
@@ -49,9 +49,9 @@ pub trait Lowering: sealed::Sealed {
     /// Lowers them in order. What the pointers name stays in place until `self` is used again.
     fn lower(&mut self, start: &mut impl FnMut(Shape, &RawOp));
 
-    /// Whether no operation can be refused before it is tried.
-    fn is_always_tried(&self) -> bool {
-        (0..self.len()).all(|index| self.shape(index).kind.is_always_tried())
+    /// What kinds of operations there are.
+    fn kinds(&self) -> Kinds {
+        (0..self.len()).fold(Kinds::NONE, |kinds, index| kinds.with(self.shape(index).kind))
     }
 
     /// Whether the rules are kept; where they can be known at compile time, it is then that they
@@ -167,9 +167,9 @@ macro_rules! tuple_batch {
                 $(start(Shape::of($op), &$op.lower());)+
             }
 
-            fn is_always_tried(&self) -> bool {
+            fn kinds(&self) -> Kinds {
                 let ($($op,)+) = self;
-                $($op.kind().is_always_tried())&&+
+                Kinds::NONE$(.with($op.kind()))+
             }
 
             fn check(&self) -> Result<(), Error> {

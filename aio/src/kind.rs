@@ -76,27 +76,6 @@ impl OpKind {
         OpKind::CloseEventSource,
     ];
 
-    /// Whether the OS always gets as far as trying it, so that a mistake in its arguments fails it
-    /// in its turn instead of failing the whole chain at once.
-    pub(crate) const fn is_always_tried(self) -> bool {
-        matches!(
-            self,
-            OpKind::Nop
-                | OpKind::Read
-                | OpKind::Write
-                | OpKind::Fsync
-                | OpKind::Close
-                | OpKind::Accept
-                | OpKind::Connect
-                | OpKind::Send
-                | OpKind::Recv
-                | OpKind::Shutdown
-                | OpKind::NotifyEventSource
-                | OpKind::WaitEventSource
-                | OpKind::CloseEventSource
-        )
-    }
-
     /// The name of the function in [`op`](crate::op) that makes it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -122,6 +101,52 @@ impl OpKind {
             OpKind::WaitEventSource => "wait_event_source",
             OpKind::CloseEventSource => "close_event_source",
         }
+    }
+}
+
+/// A set of kinds, as one number: what a batch is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Kinds(u64);
+
+impl Kinds {
+    /// No kind.
+    pub const NONE: Kinds = Kinds(0);
+
+    /// Those that the OS always gets as far as trying, so that a mistake in their arguments fails
+    /// them in their turn instead of failing their whole chain at once.
+    pub(crate) const ALWAYS_TRIED: Kinds = Kinds::NONE
+        .with(OpKind::Nop)
+        .with(OpKind::Read)
+        .with(OpKind::Write)
+        .with(OpKind::Fsync)
+        .with(OpKind::Close)
+        .with(OpKind::Accept)
+        .with(OpKind::Connect)
+        .with(OpKind::Send)
+        .with(OpKind::Recv)
+        .with(OpKind::Shutdown)
+        .with(OpKind::NotifyEventSource)
+        .with(OpKind::WaitEventSource)
+        .with(OpKind::CloseEventSource);
+
+    /// These and `kind`.
+    pub const fn with(self, kind: OpKind) -> Kinds {
+        Kinds(self.0 | 1 << kind as u32)
+    }
+
+    /// Whether `kind` is one of these.
+    pub const fn contains(self, kind: OpKind) -> bool {
+        self.0 & 1 << kind as u32 != 0
+    }
+
+    /// Whether all of these are in `others`.
+    pub const fn is_within(self, others: Kinds) -> bool {
+        self.0 & !others.0 == 0
+    }
+
+    /// Whether one of these is in `others`.
+    pub const fn meets(self, others: Kinds) -> bool {
+        self.0 & others.0 != 0
     }
 }
 

@@ -24,7 +24,7 @@
 //! [`Cause::Canceled`] means that nothing happened. Nothing relies on a destructor being run.
 
 #[expect(unsafe_code, reason = "hands pointers to the kernel")]
-mod backend;
+pub mod backend;
 mod batch;
 #[expect(unsafe_code, reason = "erases types and scopes")]
 mod dynamic;
@@ -43,7 +43,7 @@ pub mod op;
 #[expect(unsafe_code, reason = "passes the contract of the backend on")]
 pub mod ring;
 
-pub use backend::{Mode, Options, Traffic};
+pub use backend::{Mode, Options, Traffic, backend};
 pub use batch::{Batch, Lowering};
 pub use dynamic::{Done, Dynamic, Handler, Queue, Queueable, Ticket};
 pub use error::{Cause, Error};
@@ -51,6 +51,6 @@ pub use event::EventSource;
 pub use handle::{Closable, Closing, Cwd, Descriptor, IntoClosable, IntoDescriptor, RawHandle};
 pub use immediate::{complete, multi, single, supports};
 pub use key::Id;
-pub use kind::OpKind;
+pub use kind::{Kinds, OpKind};
 pub use ring::Ring;
 pub use socket2::{Domain, Protocol, SockAddr, Socket, Type};

@@ -56,9 +56,6 @@ impl Ring {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         fork::watch();
         let backend = Chosen::new(options)?;
-        if let Some(kind) = options.required.iter().find(|kind| !backend.supports(**kind)) {
-            return Err(Error::new(*kind, Cause::Unsupported));
-        }
         Ok(Ring {
             backend,
             slots: Slots::new(),
@@ -123,13 +120,13 @@ impl Ring {
         }
         let whole = batch.len() <= self.backend.capacity();
         let room = if whole { batch.len() } else { self.longest_chain(batch)? };
-        let quiet = self.is_quiet && batch.is_always_tried();
+        let kinds = batch.kinds();
         let (mut first, mut last) = (Key::NONE, Key::NONE);
         let mut is_head = true;
         handle::begin_chain();
         batch.lower(&mut |shape, op| {
             if is_head && (!whole || first == Key::NONE) {
-                self.backend.reserve(room, &mut self.answered);
+                self.backend.begin(room, kinds, self.is_quiet, &mut self.answered);
             }
             let key = self.slots.insert(Slot { owner, next: Key::NONE, answer: None });
             match self.slots.get_mut(last) {
@@ -145,7 +142,7 @@ impl Ring {
             };
             // SAFETY: the caller keeps what the operation names in place until it is complete.
             unsafe {
-                self.backend.start(key, shape.kind, op, shape.link, quiet, &mut self.answered);
+                self.backend.start(key, shape.kind, op, shape.link, &mut self.answered);
             }
             is_head = !shape.link.is_linked();
             if is_head {

@@ -9,7 +9,8 @@ const TABLES: Tables = Tables {
     root: env!("CARGO_MANIFEST_DIR"),
     holds_unsafe: &[
         "src/backend/mod.rs",
-        "src/backend/uring/direct.rs",
+        "src/backend/choice.rs",
+        "src/backend/syscall.rs",
         "src/backend/uring/door.rs",
         "src/backend/uring/mod.rs",
         "src/dynamic/mod.rs",

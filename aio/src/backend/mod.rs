@@ -1,16 +1,18 @@
 //! How operations are carried out: the contract that each backend keeps, and the choice of one.
 
+mod choice;
+mod syscall;
 #[cfg(target_os = "linux")]
 mod uring;
 
-#[cfg(target_os = "linux")]
-pub(crate) use uring::Uring as Chosen;
+pub(crate) use choice::Chosen;
+pub use choice::{Custom, Kind, backend};
 
 use std::collections::VecDeque;
 
 use crate::error::{Cause, Error};
 use crate::key::Key;
-use crate::kind::OpKind;
+use crate::kind::{Kinds, OpKind};
 use crate::op::{Link, RawOp};
 
 /// How long a ring waits.
@@ -35,14 +37,21 @@ pub struct Options {
     /// How many operations are handed to the OS in one go, at most; rounded up to a power of two.
     /// More can be in flight. A chain of linked operations can't be longer.
     pub entries: u32,
-    /// Operations that the backend must be able to do, or setting up fails with
-    /// [`Cause::Unsupported`].
+    /// Operations that the backend must be able to do. Without a `backend`, the first one that can
+    /// is chosen; if there is none, setting up fails with [`Cause::Unsupported`].
     pub required: &'static [OpKind],
+    /// The backend; `None` for the one that [`backend()`] names.
+    pub backend: Option<Kind>,
+    /// How many threads the process may have for calls that can only block, such as those on
+    /// files, where the OS has no queue for them. They are started when they are needed, and end
+    /// when they are not. With 0 such calls block the thread that waits.
+    pub max_threads: usize,
 }
 
 impl Options {
     /// What [`Options::default`] has.
-    pub const DEFAULT: Options = Options { entries: 256, required: &[] };
+    pub const DEFAULT: Options =
+        Options { entries: 256, required: &[], backend: None, max_threads: 4 };
 }
 
 impl Default for Options {
@@ -63,27 +72,36 @@ pub struct Traffic {
 }
 
 /// An operation that is complete: its key and what the OS answered.
-pub(crate) type Answered = (Key, Result<u32, Cause>);
+pub type Answered = (Key, Result<u32, Cause>);
 
 /// What a ring asks of the system under it: io_uring's semantics, whatever that system is.
 ///
-/// Every started key is answered exactly once, also when it is canceled, and the OS touches no
-/// memory of an operation after it has been answered. Answers are only collected here; no code of
-/// the user runs in between.
-pub(crate) trait Backend: Sized {
-    /// Sets it up, for the calling thread.
-    fn new(options: &Options) -> Result<Self, Error>;
-
-    /// How many operations [`reserve`](Backend::reserve) can make room for.
+/// Most programs never see it. It is public so that one can be plugged in: see [`Custom`].
+///
+/// # Safety
+///
+/// Every started key is answered exactly once, also when it is canceled, and nothing touches the
+/// memory of an operation after it has been answered. A number that answers an operation that makes
+/// a descriptor is a descriptor that nobody else owns. Answers are only collected; no code of the
+/// user runs in between.
+pub unsafe trait Backend {
+    /// How many operations [`begin`](Backend::begin) can make room for.
     fn capacity(&self) -> usize;
 
-    /// Makes room for `count` operations, so that the next `count` calls of `start` stay together.
-    fn reserve(&mut self, count: usize, answered: &mut VecDeque<Answered>);
+    /// `count` operations of these kinds are about to be started, and their chains are to stay
+    /// together. `is_quiet` says that the report of a linked success may wait for the rest of its
+    /// chain.
+    fn begin(
+        &mut self,
+        count: usize,
+        kinds: Kinds,
+        is_quiet: bool,
+        answered: &mut VecDeque<Answered>,
+    );
 
     /// Starts the operation, at the latest with the next `wait`.
     ///
     /// One whose `link` is not [`Link::None`] forms a chain with the next one that is started.
-    /// `quiet` says that no operation of the chain can be refused before it is tried.
     ///
     /// # Safety
     ///
@@ -95,7 +113,6 @@ pub(crate) trait Backend: Sized {
         kind: OpKind,
         op: &RawOp,
         link: Link,
-        quiet: bool,
         answered: &mut VecDeque<Answered>,
     );
 

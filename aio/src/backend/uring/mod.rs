@@ -1,7 +1,6 @@
 //! io_uring: operations go to the kernel as they are; this file keeps the books.
 
 mod books;
-mod direct;
 mod door;
 mod entry;
 mod probe;
@@ -13,10 +12,10 @@ use io_uring::{IoUring, squeue};
 
 use self::books::Books;
 use self::door::Door;
-use super::{Answered, Backend, Mode, Options, Traffic};
+use super::{Answered, Backend, Mode, Options, Traffic, syscall};
 use crate::error::{Cause, Error};
 use crate::key::Key;
-use crate::kind::OpKind;
+use crate::kind::{Kinds, OpKind};
 use crate::op::{Link, RawOp};
 
 /// Marks the number of an entry that is our own: with a key it is a cancel of that key.
@@ -35,6 +34,8 @@ pub struct Uring {
     ring: IoUring,
     books: Books,
     chain: Chain,
+    /// Whether linked operations of the batch that is being started may be quiet.
+    is_quiet: bool,
     /// Operations that are to be asked again to stop.
     stubborn: Vec<Key>,
     cancels_by_handle: bool,
@@ -52,8 +53,9 @@ enum Chain {
     Broken,
 }
 
-impl Backend for Uring {
-    fn new(options: &Options) -> Result<Uring, Error> {
+impl Uring {
+    /// Sets one up, for the calling thread.
+    pub fn new(options: &Options) -> Result<Uring, Error> {
         let entries = options.entries.max(1).saturating_mul(MOST_ENTRIES as u32);
         let (ring, cancels_by_handle) = probe::build(entries)?;
         Ok(Uring {
@@ -61,28 +63,30 @@ impl Backend for Uring {
             ring,
             books: Books::new(),
             chain: Chain::Empty,
+            is_quiet: false,
             stubborn: Vec::new(),
             cancels_by_handle,
             traffic: Traffic::default(),
         })
     }
+}
 
+// SAFETY: the kernel completes each entry once, `Books` answers each key once, and what was
+// answered was completed by the kernel or never reached it.
+unsafe impl Backend for Uring {
     fn capacity(&self) -> usize {
         self.ring.params().sq_entries() as usize / MOST_ENTRIES
     }
 
-    fn reserve(&mut self, count: usize, answered: &mut VecDeque<Answered>) {
-        let needed = count * MOST_ENTRIES;
-        loop {
-            let queue = self.ring.submission();
-            if queue.capacity() - queue.len() >= needed {
-                return;
-            }
-            drop(queue);
-            if let Err(error) = self.enter(0, answered) {
-                crate::guard::abort(&error);
-            }
-        }
+    fn begin(
+        &mut self,
+        count: usize,
+        kinds: Kinds,
+        is_quiet: bool,
+        answered: &mut VecDeque<Answered>,
+    ) {
+        self.is_quiet = is_quiet && kinds.is_within(Kinds::ALWAYS_TRIED);
+        self.reserve(count, answered);
     }
 
     unsafe fn start(
@@ -91,7 +95,6 @@ impl Backend for Uring {
         kind: OpKind,
         op: &RawOp,
         link: Link,
-        quiet: bool,
         answered: &mut VecDeque<Answered>,
     ) {
         match self.answer_at_once(kind, op) {
@@ -102,7 +105,7 @@ impl Backend for Uring {
                 answered.push_back((key, result));
             }
             None => {
-                let is_quiet = self.books.note(key, kind, op, link, quiet);
+                let is_quiet = self.books.note(key, kind, op, link, self.is_quiet);
                 self.push(key, op, link, is_quiet);
                 self.chain = Chain::InKernel;
             }
@@ -151,6 +154,21 @@ impl Backend for Uring {
 }
 
 impl Uring {
+    /// Makes room for `count` operations, so that they stay together.
+    fn reserve(&mut self, count: usize, answered: &mut VecDeque<Answered>) {
+        let needed = count * MOST_ENTRIES;
+        loop {
+            let queue = self.ring.submission();
+            if queue.capacity() - queue.len() >= needed {
+                return;
+            }
+            drop(queue);
+            if let Err(error) = self.enter(0, answered) {
+                crate::guard::abort(&error);
+            }
+        }
+    }
+
     /// The answer of an operation that need not, or must not, go to the kernel's queue: one whose
     /// chain is broken, one that never waits, and a time limit on one that is complete.
     fn answer_at_once(&self, kind: OpKind, op: &RawOp) -> Option<Result<u32, Cause>> {
@@ -158,7 +176,9 @@ impl Uring {
             Chain::InKernel => None,
             _ if kind == OpKind::LinkTimeout => Some(Ok(0)),
             Chain::Broken => Some(Err(Cause::Canceled)),
-            Chain::Empty => direct::call(op),
+            // SAFETY: who starts the operation keeps its memory valid for longer than this call.
+            Chain::Empty if syscall::never_waits(op) => unsafe { syscall::call(op) },
+            Chain::Empty => None,
         }
     }
 

@@ -1,0 +1,176 @@
+//! Which backend serves: asked for, named by the environment, or the best that this machine has.
+
+use std::collections::VecDeque;
+use std::env;
+use std::fmt;
+use std::sync::OnceLock;
+
+use super::uring::Uring;
+use super::{Answered, Backend, Mode, Options, Traffic};
+use crate::error::{Cause, Error};
+use crate::key::Key;
+use crate::kind::{Kinds, OpKind};
+use crate::op::{Link, RawOp};
+
+/// A backend, by name.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Kind {
+    /// `uring`: Linux's io_uring, from 5.17 on.
+    Uring,
+    /// One of the program's own.
+    Custom(Custom),
+}
+
+/// A backend of the program's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Custom {
+    /// What [`Kind::name`] calls it.
+    pub name: &'static str,
+    /// Sets one up, for the calling thread.
+    pub set_up: fn(&Options) -> Result<Box<dyn Backend>, Error>,
+}
+
+impl Kind {
+    /// Those that this system may have, the best one first.
+    pub const CANDIDATES: [Kind; 1] = [Kind::Uring];
+
+    /// The name that `CORIO_BACKEND` knows it by.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Uring => "uring",
+            Kind::Custom(custom) => custom.name,
+        }
+    }
+
+    /// The candidate of this name.
+    fn of_name(name: &str) -> Option<Kind> {
+        Kind::CANDIDATES.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Sets one up, if it can do what is required.
+    fn set_up(self, options: &Options) -> Result<Chosen, Error> {
+        let chosen = match self {
+            Kind::Uring => Chosen::Uring(Uring::new(options)?),
+            Kind::Custom(custom) => Chosen::Custom((custom.set_up)(options)?),
+        };
+        match options.required.iter().find(|kind| !chosen.supports(**kind)) {
+            Some(kind) => Err(Error::new(*kind, Cause::Unsupported)),
+            None => Ok(chosen),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The backend of rings whose [`Options::backend`] does not say: the one that the environment
+/// variable `CORIO_BACKEND` names, or else the first of [`Kind::CANDIDATES`] that works here. It is
+/// decided once per process.
+///
+/// # Errors
+///
+/// None works, or `CORIO_BACKEND` names one that does not.
+pub fn backend() -> Result<Kind, Error> {
+    match DECIDED.get() {
+        Some(kind) => Ok(*kind),
+        None => Chosen::new(&Options { entries: 1, ..Options::DEFAULT })
+            .map(|_| *DECIDED.get().expect("setting one up decides")),
+    }
+}
+
+static DECIDED: OnceLock<Kind> = OnceLock::new();
+
+/// The backend of a ring. Which one is a matter of a jump, not of a table of functions.
+#[expect(clippy::large_enum_variant, reason = "a ring has one, and is moved rarely")]
+pub enum Chosen {
+    Uring(Uring),
+    Custom(Box<dyn Backend>),
+}
+
+impl Chosen {
+    /// Sets up the backend that `options` ask for.
+    pub fn new(options: &Options) -> Result<Chosen, Error> {
+        if let Some(kind) = options.backend {
+            return kind.set_up(options);
+        }
+        if let Some(kind) = DECIDED.get() {
+            return kind.set_up(options);
+        }
+        let kinds = match env::var("CORIO_BACKEND") {
+            Ok(name) => vec![Kind::of_name(&name).ok_or(Error::of_ring(Cause::Unsupported))?],
+            Err(_) => Kind::CANDIDATES.to_vec(),
+        };
+        let mut failure = Error::of_ring(Cause::Unsupported);
+        for kind in kinds {
+            match kind.set_up(options) {
+                Ok(chosen) => {
+                    DECIDED.get_or_init(|| kind);
+                    return Ok(chosen);
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+}
+
+/// Passes a call on to the backend.
+macro_rules! pass_on {
+    ($chosen:expr, $backend:ident => $call:expr) => {
+        match $chosen {
+            Chosen::Uring($backend) => $call,
+            Chosen::Custom($backend) => $call,
+        }
+    };
+}
+
+// SAFETY: each backend keeps the contract.
+unsafe impl Backend for Chosen {
+    fn capacity(&self) -> usize {
+        pass_on!(self, backend => backend.capacity())
+    }
+
+    fn begin(
+        &mut self,
+        count: usize,
+        kinds: Kinds,
+        is_quiet: bool,
+        answered: &mut VecDeque<Answered>,
+    ) {
+        pass_on!(self, backend => backend.begin(count, kinds, is_quiet, answered));
+    }
+
+    unsafe fn start(
+        &mut self,
+        key: Key,
+        kind: OpKind,
+        op: &RawOp,
+        link: Link,
+        answered: &mut VecDeque<Answered>,
+    ) {
+        pass_on!(self, backend => {
+            // SAFETY: passed on.
+            unsafe { backend.start(key, kind, op, link, answered) }
+        });
+    }
+
+    fn cancel(&mut self, key: Key, answered: &mut VecDeque<Answered>) {
+        pass_on!(self, backend => backend.cancel(key, answered));
+    }
+
+    fn wait(&mut self, mode: Mode, answered: &mut VecDeque<Answered>) -> Result<(), Error> {
+        pass_on!(self, backend => backend.wait(mode, answered))
+    }
+
+    fn traffic(&self) -> Traffic {
+        pass_on!(self, backend => backend.traffic())
+    }
+
+    fn supports(&self, kind: OpKind) -> bool {
+        pass_on!(self, backend => backend.supports(kind))
+    }
+}
