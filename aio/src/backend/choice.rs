@@ -5,6 +5,8 @@ use std::env;
 use std::fmt;
 use std::sync::OnceLock;
 
+use super::emulate::Emulate;
+use super::readiness::{Epoll, Poll, Readiness};
 use super::uring::Uring;
 use super::{Answered, Backend, Mode, Options, Traffic};
 use crate::error::{Cause, Error};
@@ -18,6 +20,10 @@ use crate::op::{Link, RawOp};
 pub enum Kind {
     /// `uring`: Linux's io_uring, from 5.17 on.
     Uring,
+    /// `epoll`: Linux's epoll, and threads for what can only block.
+    Epoll,
+    /// `poll`: poll(2), and threads for what can only block.
+    Poll,
     /// One of the program's own.
     Custom(Custom),
 }
@@ -33,12 +39,14 @@ pub struct Custom {
 
 impl Kind {
     /// Those that this system may have, the best one first.
-    pub const CANDIDATES: [Kind; 1] = [Kind::Uring];
+    pub const CANDIDATES: [Kind; 3] = [Kind::Uring, Kind::Epoll, Kind::Poll];
 
     /// The name that `CORIO_BACKEND` knows it by.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::Uring => "uring",
+            Kind::Epoll => "epoll",
+            Kind::Poll => "poll",
             Kind::Custom(custom) => custom.name,
         }
     }
@@ -52,6 +60,10 @@ impl Kind {
     fn set_up(self, options: &Options) -> Result<Chosen, Error> {
         let chosen = match self {
             Kind::Uring => Chosen::Uring(Uring::new(options)?),
+            Kind::Epoll => {
+                Chosen::Epoll(Emulate::new(Readiness::new(options)?, options.entries))
+            }
+            Kind::Poll => Chosen::Poll(Emulate::new(Readiness::new(options)?, options.entries)),
             Kind::Custom(custom) => Chosen::Custom((custom.set_up)(options)?),
         };
         match options.required.iter().find(|kind| !chosen.supports(**kind)) {
@@ -88,6 +100,8 @@ static DECIDED: OnceLock<Kind> = OnceLock::new();
 #[expect(clippy::large_enum_variant, reason = "a ring has one, and is moved rarely")]
 pub enum Chosen {
     Uring(Uring),
+    Epoll(Emulate<Readiness<Epoll>>),
+    Poll(Emulate<Readiness<Poll>>),
     Custom(Box<dyn Backend>),
 }
 
@@ -123,6 +137,8 @@ macro_rules! pass_on {
     ($chosen:expr, $backend:ident => $call:expr) => {
         match $chosen {
             Chosen::Uring($backend) => $call,
+            Chosen::Epoll($backend) => $call,
+            Chosen::Poll($backend) => $call,
             Chosen::Custom($backend) => $call,
         }
     };

@@ -1,7 +1,11 @@
 //! How operations are carried out: the contract that each backend keeps, and the choice of one.
 
 mod choice;
+mod emulate;
+mod readiness;
 mod syscall;
+mod threads;
+mod timers;
 #[cfg(target_os = "linux")]
 mod uring;
 

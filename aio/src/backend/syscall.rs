@@ -3,12 +3,16 @@
 use std::io;
 
 use crate::error::Cause;
+use crate::kind::{Kinds, OpKind};
 use crate::op::RawOp;
 
-/// Whether `op` never waits, so that a plain call costs less than a place in a queue.
-pub const fn never_waits(op: &RawOp) -> bool {
-    matches!(op, RawOp::Socket { .. } | RawOp::Bind { .. } | RawOp::Listen { .. })
-}
+/// Those that never wait, so that a plain call costs less than a place in a queue.
+pub const NEVER_WAIT: Kinds =
+    Kinds::NONE.with(OpKind::Socket).with(OpKind::Bind).with(OpKind::Listen);
+
+/// Those that a plain call can stand in for: it may block, but not for ever.
+pub const HAS_CALL: Kinds =
+    NEVER_WAIT.with(OpKind::OpenAt).with(OpKind::Fsync).with(OpKind::Shutdown);
 
 /// Does `op` as its system call does it, blocking where that blocks; `None` if it has none.
 ///

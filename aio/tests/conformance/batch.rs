@@ -112,7 +112,7 @@ fn a_batch_can_be_larger_than_the_ring(scene: &mut Scene) -> Kept {
 }
 
 fn a_chain_longer_than_the_ring_is_full_and_starts_nothing(scene: &mut Scene) -> Kept {
-    let options = Options { entries: 4, ..scene.options() };
+    let options = Options { entries: 4, ..Options::default() };
     let mut queue = scene.queue_with(100, options);
     let file = scene.file(b"");
     queue.scope(|queue| -> Kept {
@@ -185,7 +185,7 @@ fn everything_listed_is_supported(_: &mut Scene) -> Kept {
 }
 
 fn options_may_require_operations(scene: &mut Scene) -> Kept {
-    let options = Options { required: &OpKind::ALL, ..scene.options() };
+    let options = Options { required: &OpKind::ALL, ..Options::default() };
     assert!(scene.queue_with(1, options).is_empty());
     Ok(())
 }

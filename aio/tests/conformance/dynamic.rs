@@ -200,7 +200,7 @@ fn a_ticket_of_another_ring_is_not_found(scene: &mut Scene) -> Kept {
     assert_eq!((one.len(), other.len()), (1, 2));
     ours.take(&mut one)?;
     theirs.take(&mut other)?;
-    drop(std::mem::replace(&mut *other, Dynamic::with_options(1, scene.options())?));
+    drop(std::mem::replace(&mut *other, Dynamic::new(1)?));
     Ok(())
 }
 
@@ -289,7 +289,7 @@ fn a_handler_may_complete_immediately_and_in_another_queue(scene: &mut Scene) ->
 }
 
 fn more_operations_are_in_flight_than_the_ring_has_entries(scene: &mut Scene) -> Kept {
-    let options = Options { entries: 1, ..scene.options() };
+    let options = Options { entries: 1, ..Options::default() };
     let mut queue = scene.queue_with(1_000, options);
     let (ours, theirs) = scene.unix();
     queue.scope(|queue| -> Kept {
@@ -309,7 +309,7 @@ fn more_operations_are_in_flight_than_the_ring_has_entries(scene: &mut Scene) ->
 }
 
 fn many_timeouts_overflow_nothing(scene: &mut Scene) -> Kept {
-    let options = Options { entries: 8, ..scene.options() };
+    let options = Options { entries: 8, ..Options::default() };
     let mut queue = scene.queue_with(10_000, options);
     for number in 0..10_000 {
         let length = Duration::from_micros(if number % 2 == 0 { 0 } else { number });
@@ -322,7 +322,7 @@ fn many_timeouts_overflow_nothing(scene: &mut Scene) -> Kept {
 }
 
 fn chains_survive_an_overflow(scene: &mut Scene) -> Kept {
-    let options = Options { entries: 8, ..scene.options() };
+    let options = Options { entries: 8, ..Options::default() };
     let mut queue = scene.queue_with(9_000, options);
     let (full, file) = (writer("/dev/full"), scene.file(b""));
     queue.scope(|queue| -> Kept {
@@ -353,7 +353,7 @@ fn chains_survive_an_overflow(scene: &mut Scene) -> Kept {
 }
 
 fn a_queue_that_is_dropped_cancels_what_is_in_flight(scene: &mut Scene) -> Kept {
-    let mut queue = Dynamic::with_options(8, scene.options())?;
+    let mut queue = Dynamic::new(8)?;
     let (ours, theirs) = scene.unix();
     let _ = queue.queue(op::timeout(Duration::MAX))?;
     let _ = queue.queue(op::recv(ours.try_clone()?, vec![0; 4]))?;

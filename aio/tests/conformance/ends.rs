@@ -156,7 +156,7 @@ fn a_close_while_a_recv_is_pending_cancels_it(scene: &mut Scene) -> Kept {
     let (ours, theirs) = scene.unix();
     let ours = Closing::new(ours);
     let mut buf = [7; 4];
-    let mut queue = Dynamic::with_options(8, scene.options())?;
+    let mut queue = Dynamic::new(8)?;
     queue.scope(|queue| -> Kept {
         let received = queue.queue(op::recv(&ours, &mut buf))?;
         assert_eq!(queue.complete(Mode::NonBlocking)?, []);

@@ -14,15 +14,17 @@ mod scene;
 mod socket;
 mod transfer;
 
+use std::env;
 use std::fs;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use corio_aio::backend::Kind;
 use corio_aio::{self as aio, op};
 use libtest_mimic::{Arguments, Failed, Trial};
-use scene::{BACKENDS, Backend, Kept, Promise, Scene};
+use scene::{Kept, Promise, Scene};
 
 /// The promises, by area.
 const AREAS: [(&str, &[Promise]); 10] = [
@@ -41,37 +43,54 @@ const AREAS: [(&str, &[Promise]); 10] = [
 /// A promise that takes longer waits for something that never comes.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// Names the backend in the processes that keep promises: one process for each, in which all calls
+/// are served by it.
+const VARIABLE: &str = "CORIO_BACKEND";
+
 fn main() -> ExitCode {
-    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    if env::var_os(VARIABLE).is_some() {
+        return keep_all();
+    }
+    let me = env::current_exe().expect("a path of this program");
     let mut failed = false;
-    for backend in BACKENDS {
-        let conclusion = libtest_mimic::run(&arguments, trials(backend));
-        println!("{}: {} promises kept", backend.name, conclusion.num_passed);
-        failed |= conclusion.has_failed();
+    for backend in Kind::CANDIDATES {
+        let mut command = Command::new(&me);
+        command.args(env::args_os().skip(1)).env(VARIABLE, backend.name());
+        failed |= !command.status().expect("this program starts again").success();
     }
     ExitCode::from(u8::from(failed))
 }
 
-fn trials(backend: Backend) -> Vec<Trial> {
+/// Keeps the promises on the backend of this process.
+fn keep_all() -> ExitCode {
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    let backend = aio::backend().expect("the backend that is named works here");
+    let conclusion = libtest_mimic::run(&arguments, trials(backend));
+    println!("{backend}: {} promises kept", conclusion.num_passed);
+    ExitCode::from(u8::from(conclusion.has_failed()))
+}
+
+fn trials(backend: Kind) -> Vec<Trial> {
     let promises = AREAS.iter().flat_map(|(area, promises)| {
-        promises.iter().map(move |promise| {
-            (format!("{}::{area}::{}", backend.name, promise.name), promise.keep)
-        })
+        promises
+            .iter()
+            .map(move |promise| (format!("{backend}::{area}::{}", promise.name), promise.keep))
     });
     promises
         .map(|(name, keep)| {
             let called = name.clone();
-            Trial::test(name, move || check(&called, backend, keep))
+            Trial::test(name, move || check(&called, keep))
         })
         .collect()
 }
 
 /// Keeps one promise, and sees that nothing of it is left.
-fn check(name: &str, backend: Backend, keep: fn(&mut Scene) -> Kept) -> Result<(), Failed> {
-    aio::single(op::nop()).map_err(|error| error.to_string())?;
+fn check(name: &str, keep: fn(&mut Scene) -> Kept) -> Result<(), Failed> {
+    // Whatever the thread's own queue opens and keeps, it opens now.
+    aio::single(op::open_at(aio::Cwd, "/")).map_err(|error| error.to_string())?;
     let before = open_descriptors();
     let watch = watch(name);
-    let mut scene = Scene::new(backend);
+    let mut scene = Scene::new();
     let kept = keep(&mut scene);
     let left = scene.left();
     drop(scene);

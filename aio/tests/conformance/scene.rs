@@ -17,16 +17,6 @@ use tempfile::TempDir;
 /// How a promise ends.
 pub type Kept = Result<(), Box<dyn Error>>;
 
-/// A backend of this machine.
-#[derive(Clone, Copy, Debug)]
-pub struct Backend {
-    /// What `Options` will call it, once there is a choice.
-    pub name: &'static str,
-}
-
-/// The backends that this machine has.
-pub const BACKENDS: [Backend; 1] = [Backend { name: "uring" }];
-
 /// A promise and its name.
 pub struct Promise {
     /// The name of the function.
@@ -45,9 +35,8 @@ macro_rules! promises {
 
 pub(crate) use promises;
 
-/// Where a promise is kept: on one backend, with a directory of its own.
+/// Where a promise is kept: with a directory of its own.
 pub struct Scene {
-    backend: Backend,
     dir: Option<TempDir>,
     files: usize,
     left: Rc<Cell<usize>>,
@@ -55,8 +44,8 @@ pub struct Scene {
 
 impl Scene {
     /// An empty one.
-    pub fn new(backend: Backend) -> Scene {
-        Scene { backend, dir: None, files: 0, left: Rc::default() }
+    pub fn new() -> Scene {
+        Scene { dir: None, files: 0, left: Rc::default() }
     }
 
     /// How many operations were left in the queues that were dropped.
@@ -64,15 +53,9 @@ impl Scene {
         self.left.get()
     }
 
-    /// The options that choose the backend.
-    pub fn options(&self) -> Options {
-        assert_eq!(self.backend.name, BACKENDS[0].name, "there is one backend so far");
-        Options::default()
-    }
-
     /// A queue that must be empty at its end.
     pub fn queue(&self, capacity: usize) -> Watched {
-        self.queue_with(capacity, self.options())
+        self.queue_with(capacity, Options::default())
     }
 
     /// A queue that must be empty at its end, with options of its own.

@@ -173,7 +173,7 @@ fn an_accept_whose_result_is_dropped_leaks_nothing(scene: &mut Scene) -> Kept {
     let mut queue = scene.queue(2);
     queue.queue(op::accept(listener.try_clone()?))?.detach(&mut queue);
     queue.complete_all()?;
-    let mut dropped = aio::Dynamic::with_options(2, scene.options())?;
+    let mut dropped = aio::Dynamic::new(2)?;
     let _ = dropped.queue(op::accept(listener.try_clone()?))?;
     dropped.complete_all()?;
     Ok(())

@@ -6,14 +6,17 @@ mod entry;
 mod probe;
 
 use std::collections::VecDeque;
+use std::mem;
 use std::os::fd::AsRawFd;
 
 use io_uring::{IoUring, squeue};
 
 use self::books::Books;
 use self::door::Door;
+use super::emulate::{Driver, Links, Stop};
 use super::{Answered, Backend, Mode, Options, Traffic, syscall};
 use crate::error::{Cause, Error};
+use crate::handle::RawHandle;
 use crate::key::Key;
 use crate::kind::{Kinds, OpKind};
 use crate::op::{Link, RawOp};
@@ -27,30 +30,34 @@ const SILENT: u64 = OURS | Key::NONE.to_bits();
 /// How many entries the longest operation takes: a close that cancels first.
 const MOST_ENTRIES: usize = 2;
 
-/// An io_uring instance.
+/// An io_uring instance, and the chains that can't go to it whole.
 pub struct Uring {
+    kernel: Kernel,
+    /// Chains with an operation that is done by a plain call.
+    links: Links,
+    /// Whether the batch that is being started has such an operation.
+    is_split: bool,
+    done: VecDeque<Answered>,
+}
+
+/// The kernel's side: it takes single operations and whole chains.
+struct Kernel {
     /// Comes first: it goes before the ring is closed.
     door: Door,
     ring: IoUring,
     books: Books,
-    chain: Chain,
     /// Whether linked operations of the batch that is being started may be quiet.
     is_quiet: bool,
     /// Operations that are to be asked again to stop.
     stubborn: Vec<Key>,
+    /// Completions that were collected while room was made for a single operation.
+    early: VecDeque<Answered>,
+    /// Kinds that are done by plain calls, or not at all.
+    plain: Kinds,
+    /// Whether `plain` holds those of the recent kinds that this kernel lacks.
+    is_probed: bool,
     cancels_by_handle: bool,
     traffic: Traffic,
-}
-
-/// How far the chain that is being started has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Chain {
-    /// The kernel has nothing of it: the next operation starts it.
-    Empty,
-    /// The kernel has the operation before the next one.
-    InKernel,
-    /// An operation failed before the kernel had anything, so that the rest is canceled.
-    Broken,
 }
 
 impl Uring {
@@ -58,16 +65,19 @@ impl Uring {
     pub fn new(options: &Options) -> Result<Uring, Error> {
         let entries = options.entries.max(1).saturating_mul(MOST_ENTRIES as u32);
         let (ring, cancels_by_handle) = probe::build(entries)?;
-        Ok(Uring {
+        let kernel = Kernel {
             door: Door::new(ring.as_raw_fd()),
             ring,
             books: Books::new(),
-            chain: Chain::Empty,
             is_quiet: false,
             stubborn: Vec::new(),
+            early: VecDeque::new(),
+            is_probed: false,
+            plain: syscall::NEVER_WAIT.and(probe::masked()),
             cancels_by_handle,
             traffic: Traffic::default(),
-        })
+        };
+        Ok(Uring { kernel, links: Links::new(), is_split: false, done: VecDeque::new() })
     }
 }
 
@@ -75,7 +85,7 @@ impl Uring {
 // answered was completed by the kernel or never reached it.
 unsafe impl Backend for Uring {
     fn capacity(&self) -> usize {
-        self.ring.params().sq_entries() as usize / MOST_ENTRIES
+        self.kernel.ring.params().sq_entries() as usize / MOST_ENTRIES
     }
 
     fn begin(
@@ -85,8 +95,9 @@ unsafe impl Backend for Uring {
         is_quiet: bool,
         answered: &mut VecDeque<Answered>,
     ) {
-        self.is_quiet = is_quiet && kinds.is_within(Kinds::ALWAYS_TRIED);
-        self.reserve(count, answered);
+        self.is_split = self.kernel.is_plain(kinds);
+        self.kernel.is_quiet = is_quiet && kinds.is_within(Kinds::ALWAYS_TRIED);
+        self.kernel.reserve(count, answered);
     }
 
     unsafe fn start(
@@ -97,48 +108,94 @@ unsafe impl Backend for Uring {
         link: Link,
         answered: &mut VecDeque<Answered>,
     ) {
-        match self.answer_at_once(kind, op) {
-            Some(result) => {
-                if result.is_err() && link == Link::Soft {
-                    self.chain = Chain::Broken;
-                }
-                answered.push_back((key, result));
-            }
-            None => {
-                let is_quiet = self.books.note(key, kind, op, link, self.is_quiet);
-                self.push(key, op, link, is_quiet);
-                self.chain = Chain::InKernel;
-            }
-        }
-        if !link.is_linked() {
-            self.chain = Chain::Empty;
-            self.books.end_chain();
+        if self.is_split {
+            // SAFETY: passed on.
+            unsafe { self.links.start(&mut self.kernel, key, kind, op, link, answered) };
+        } else {
+            self.kernel.push(key, kind, op, link, self.kernel.is_quiet);
         }
     }
 
     fn cancel(&mut self, key: Key, answered: &mut VecDeque<Answered>) {
-        self.reserve(1, answered);
-        self.push_entry(entry::cancel(key).user_data(OURS | key.to_bits()));
+        self.links.cancel(&mut self.kernel, key, answered);
     }
 
     fn wait(&mut self, mode: Mode, answered: &mut VecDeque<Answered>) -> Result<(), Error> {
+        self.links.start_delayed(&mut self.kernel, answered);
+        if self.links.is_empty() {
+            return self.kernel.wait(mode == Mode::Blocking, answered);
+        }
         loop {
-            self.ask_again(answered);
+            let is_blocking = mode == Mode::Blocking && answered.is_empty();
+            self.kernel.wait(is_blocking, &mut self.done)?;
+            while let Some(report) = self.done.pop_front() {
+                self.links.settle(&mut self.kernel, report, answered);
+            }
+            if mode == Mode::NonBlocking || !answered.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.kernel.traffic
+    }
+
+    fn supports(&self, kind: OpKind) -> bool {
+        probe::supports(&self.kernel.ring, kind)
+    }
+}
+
+// SAFETY: as for `Uring`.
+unsafe impl Driver for Kernel {
+    unsafe fn start(&mut self, key: Key, kind: OpKind, op: &RawOp) -> Option<Result<u32, Cause>> {
+        if self.plain.contains(kind) {
+            return match syscall::HAS_CALL.contains(kind) {
+                // SAFETY: passed on.
+                true => unsafe { syscall::call(op) },
+                false => Some(Err(Cause::Unsupported)),
+            };
+        }
+        self.reserve_one();
+        self.push(key, kind, op, Link::None, false);
+        None
+    }
+
+    fn stop(&mut self, key: Key, asker: Option<Key>) -> Stop {
+        self.reserve_one();
+        match asker {
+            Some(asker) => {
+                let op = RawOp::Cancel { ring: 0, target: key };
+                self.push(asker, OpKind::Cancel, &op, Link::None, false);
+            }
+            None => self.push_entry(entry::cancel(key).user_data(OURS | key.to_bits())),
+        }
+        Stop::Asked
+    }
+
+    fn users_of(&self, _: RawHandle, _: &mut Vec<Key>) {
+        // `push` lets the kernel find them.
+    }
+
+    fn wait(&mut self, is_blocking: bool, done: &mut VecDeque<Answered>) -> Result<(), Error> {
+        done.append(&mut self.early);
+        loop {
+            self.ask_again(done);
             let queue = self.ring.submission();
             let has_work = !queue.is_empty() || queue.taskrun() || queue.cq_overflow();
             drop(queue);
             if !has_work {
-                self.collect(answered);
+                self.collect(done);
                 if !self.stubborn.is_empty() {
                     continue;
                 }
-                if mode == Mode::NonBlocking || !answered.is_empty() {
+                if !is_blocking || !done.is_empty() {
                     return Ok(());
                 }
             }
-            let want = usize::from(mode == Mode::Blocking && answered.is_empty());
-            let is_submitted = self.enter(want, answered).map_err(Error::of_ring)?;
-            if is_submitted && (mode == Mode::NonBlocking || !answered.is_empty()) {
+            let want = usize::from(is_blocking && done.is_empty());
+            let is_submitted = self.enter(want, done).map_err(Error::of_ring)?;
+            if is_submitted && (!is_blocking || !done.is_empty()) {
                 return Ok(());
             }
         }
@@ -153,7 +210,7 @@ unsafe impl Backend for Uring {
     }
 }
 
-impl Uring {
+impl Kernel {
     /// Makes room for `count` operations, so that they stay together.
     fn reserve(&mut self, count: usize, answered: &mut VecDeque<Answered>) {
         let needed = count * MOST_ENTRIES;
@@ -169,21 +226,28 @@ impl Uring {
         }
     }
 
-    /// The answer of an operation that need not, or must not, go to the kernel's queue: one whose
-    /// chain is broken, one that never waits, and a time limit on one that is complete.
-    fn answer_at_once(&self, kind: OpKind, op: &RawOp) -> Option<Result<u32, Cause>> {
-        match self.chain {
-            Chain::InKernel => None,
-            _ if kind == OpKind::LinkTimeout => Some(Ok(0)),
-            Chain::Broken => Some(Err(Cause::Canceled)),
-            // SAFETY: who starts the operation keeps its memory valid for longer than this call.
-            Chain::Empty if syscall::never_waits(op) => unsafe { syscall::call(op) },
-            Chain::Empty => None,
+    /// Makes room for an operation that nobody has announced.
+    fn reserve_one(&mut self) {
+        let mut early = mem::take(&mut self.early);
+        self.reserve(1, &mut early);
+        self.early = early;
+    }
+
+    /// Whether one of these kinds is done by a plain call, or not at all.
+    fn is_plain(&mut self, kinds: Kinds) -> bool {
+        if kinds.meets(probe::RECENT) && !self.is_probed {
+            self.is_probed = true;
+            self.plain = self.plain.and(probe::missing(&self.ring));
         }
+        kinds.meets(self.plain)
     }
 
     /// Puts the entries of an operation into the submission queue.
-    fn push(&mut self, key: Key, op: &RawOp, link: Link, is_quiet: bool) {
+    fn push(&mut self, key: Key, kind: OpKind, op: &RawOp, link: Link, is_quiet: bool) {
+        let is_quiet = self.books.note(key, kind, op, link, is_quiet);
+        if !link.is_linked() {
+            self.books.end_chain();
+        }
         if let &RawOp::Close { fd, shared: true, .. } = op
             && self.cancels_by_handle
         {

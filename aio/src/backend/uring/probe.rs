@@ -1,5 +1,6 @@
 //! What this kernel's io_uring can do: found out once per process.
 
+use std::env;
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,8 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use io_uring::{Builder, IoUring, Probe};
 
 use super::entry;
+use crate::backend::syscall;
 use crate::error::{Cause, Error};
-use crate::kind::OpKind;
+use crate::kind::{Kinds, OpKind};
 
 /// Ways to set a ring up, the best one first, each with the version of Linux that it needs.
 const WAYS: [fn(&mut Builder); 4] = [
@@ -42,6 +44,11 @@ fn defer(builder: &mut Builder) {
 /// - [`Cause::Unsupported`]: there is no io_uring, it is forbidden, or it is older than 5.17.
 /// - [`Cause::Os`]: the system refused, for example because of a limit.
 pub fn build(entries: u32) -> Result<(IoUring, bool), Error> {
+    let needed = |kind: &OpKind| !syscall::HAS_CALL.and(RECENT).contains(*kind);
+    if let Some(kind) = OpKind::ALL.into_iter().filter(needed).find(|kind| masked().contains(*kind))
+    {
+        return Err(Error::new(kind, Cause::Unsupported));
+    }
     static BEST: AtomicUsize = AtomicUsize::new(0);
     for (way, set_up) in WAYS.iter().enumerate().skip(BEST.load(Ordering::Relaxed)) {
         let mut builder = IoUring::builder();
@@ -69,9 +76,18 @@ fn cause(error: &io::Error) -> Cause {
     }
 }
 
-/// Whether operations of this kind can be done.
+/// Kinds whose opcodes some kernels lack on which rings can be set up.
+pub const RECENT: Kinds = Kinds::NONE;
+
+/// Whether operations of this kind can be done: by the kernel, or by a plain call.
 pub fn supports(ring: &IoUring, kind: OpKind) -> bool {
-    knows(ring, kind) || matches!(kind, OpKind::Socket | OpKind::Bind | OpKind::Listen)
+    knows(ring, kind) || syscall::HAS_CALL.contains(kind)
+}
+
+/// Those of [`RECENT`] that this kernel lacks.
+pub fn missing(ring: &IoUring) -> Kinds {
+    let recent = OpKind::ALL.into_iter().filter(|kind| RECENT.contains(*kind));
+    recent.filter(|kind| !knows(ring, *kind)).fold(Kinds::NONE, Kinds::with)
 }
 
 /// Whether the kernel knows the opcode of `kind`.
@@ -81,5 +97,17 @@ pub fn knows(ring: &IoUring, kind: OpKind) -> bool {
         let mut probe = Probe::new();
         ring.submitter().register_probe(&mut probe).ok().map(|()| probe)
     });
-    probe.as_ref().is_some_and(|probe| probe.is_supported(entry::opcode(kind)))
+    !masked().contains(kind)
+        && probe.as_ref().is_some_and(|probe| probe.is_supported(entry::opcode(kind)))
+}
+
+/// Kinds that the kernel is taken to lack, for tests: those that the environment variable
+/// `CORIO_URING_WITHOUT` names, with commas between them.
+pub fn masked() -> Kinds {
+    static MASKED: OnceLock<Kinds> = OnceLock::new();
+    *MASKED.get_or_init(|| {
+        let names = env::var("CORIO_URING_WITHOUT").unwrap_or_default();
+        let named = |kind: &OpKind| names.split(',').any(|name| name == kind.name());
+        OpKind::ALL.into_iter().filter(named).fold(Kinds::NONE, Kinds::with)
+    })
 }

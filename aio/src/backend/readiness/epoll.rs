@@ -1,0 +1,312 @@
+//! epoll(7): each descriptor registered once, edge-triggered, for as long as its number means it.
+//!
+//! A number that was registered may have been closed since and name another file, which epoll does
+//! not watch. So a registration that an operation relies on is checked before a wait blocks, and
+//! when the operation has waited for some turns: where what is waited for comes at once, which is
+//! where it counts, nothing is spent on it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, epoll, eventfd};
+
+use super::poller::{Interest, Poller, Ready};
+use crate::error::Cause;
+use crate::handle::RawHandle;
+
+/// How many turns an operation may rely on a registration that is not checked.
+const TURNS: u64 = 16;
+
+/// How many events one call collects.
+const EVENTS: usize = 256;
+
+/// Marks events of the waker.
+const WAKER: u64 = u64::MAX;
+
+/// An epoll instance.
+pub struct Epoll {
+    epoll: OwnedFd,
+    /// By descriptor.
+    registered: Vec<Registration>,
+    /// Descriptors that are relied on unchecked, in the order in which that began.
+    unchecked: VecDeque<Unchecked>,
+    turn: u64,
+    waker: Option<Arc<OwnedFd>>,
+    events: Vec<libc::epoll_event>,
+    has_pwait2: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Registration {
+    /// What epoll was told, if the number still means the same file.
+    told: Interest,
+    /// What is waited for.
+    wanted: Interest,
+    /// Tells the events of this registration from those of earlier ones.
+    generation: u32,
+    /// Counts the times that it was relied on.
+    uses: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Unchecked {
+    fd: RawHandle,
+    uses: u32,
+    turn: u64,
+}
+
+impl Poller for Epoll {
+    fn new() -> Result<Epoll, Cause> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(cause)?;
+        Ok(Epoll {
+            epoll,
+            registered: Vec::new(),
+            unchecked: VecDeque::new(),
+            turn: 0,
+            waker: None,
+            events: Vec::with_capacity(EVENTS),
+            has_pwait2: true,
+        })
+    }
+
+    fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<(), Cause> {
+        let index = fd as usize;
+        if index >= self.registered.len() {
+            self.registered.resize(index + 1, Registration::default());
+        }
+        let registration = &mut self.registered[index];
+        registration.wanted = interest;
+        registration.uses = registration.uses.wrapping_add(1);
+        if interest == Interest::default() {
+            return Ok(());
+        }
+        if registration.told == interest {
+            let uses = registration.uses;
+            self.unchecked.push_back(Unchecked { fd, uses, turn: self.turn });
+            return Ok(());
+        }
+        self.tell(fd)
+    }
+
+    fn forget(&mut self, fd: RawHandle) {
+        if let Some(registration) = self.registered.get_mut(fd as usize) {
+            registration.told = Interest::default();
+        }
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> Result<u32, Cause> {
+        self.turn += 1;
+        let mut calls = self.check(TURNS, ready);
+        let may_block = timeout != Some(Duration::ZERO) && ready.is_empty();
+        if may_block && self.has_unchecked() {
+            calls += 1;
+            if self.collect(Some(Duration::ZERO), ready)? > 0 {
+                return Ok(calls);
+            }
+            calls += self.check(0, ready);
+        }
+        let timeout = if ready.is_empty() { timeout } else { Some(Duration::ZERO) };
+        self.collect(timeout, ready)?;
+        Ok(calls + 1)
+    }
+
+    fn waker(&mut self) -> Result<Arc<OwnedFd>, Cause> {
+        if let Some(waker) = &self.waker {
+            return Ok(Arc::clone(waker));
+        }
+        let waker = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(cause)?);
+        // Edge-triggered, so that it need not be read.
+        let flags = (libc::EPOLLIN | libc::EPOLLET) as u32;
+        self.control(libc::EPOLL_CTL_ADD, waker.as_raw_fd(), flags, WAKER)?;
+        self.waker = Some(Arc::clone(&waker));
+        Ok(waker)
+    }
+}
+
+impl Epoll {
+    /// Registers a descriptor for what is wanted of it, or finds that it is.
+    fn tell(&mut self, fd: RawHandle) -> Result<(), Cause> {
+        let registration = self.registered[fd as usize];
+        let Registration { told, wanted, mut generation, .. } = registration;
+        let known = told != Interest::default();
+        let mut operations = [libc::EPOLL_CTL_ADD, libc::EPOLL_CTL_MOD];
+        if known {
+            operations.reverse();
+        }
+        let mut result = Ok(());
+        for operation in operations {
+            if operation == libc::EPOLL_CTL_ADD || !known {
+                generation = generation.wrapping_add(1);
+            }
+            let data = u64::from(generation) << 32 | fd as u64;
+            result = self.control(operation, fd, flags(wanted), data);
+            // It is not registered though it was, or it is though it was not known to be.
+            if !matches!(result, Err(Cause::Os(libc::ENOENT | libc::EEXIST))) {
+                break;
+            }
+        }
+        let registration = &mut self.registered[fd as usize];
+        registration.generation = generation;
+        registration.told = if result.is_ok() { wanted } else { Interest::default() };
+        result
+    }
+
+    fn control(&self, operation: i32, fd: RawHandle, flags: u32, data: u64) -> Result<(), Cause> {
+        let mut event = libc::epoll_event { events: flags, u64: data };
+        // SAFETY: one event is read, which outlives the call.
+        match unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) } {
+            0 => Ok(()),
+            _ => Err(last_cause()),
+        }
+    }
+
+    /// Whether an operation relies on a registration that was not checked.
+    fn has_unchecked(&mut self) -> bool {
+        while let Some(unchecked) = self.unchecked.front() {
+            if self.is_relied_on(*unchecked) {
+                return true;
+            }
+            self.unchecked.pop_front();
+        }
+        false
+    }
+
+    fn is_relied_on(&self, unchecked: Unchecked) -> bool {
+        self.registered[unchecked.fd as usize].uses == unchecked.uses
+    }
+
+    /// Checks the registrations that were relied on for so many turns; yields the number of calls.
+    /// Whoever waits for a descriptor that can't be registered any more is told to try.
+    fn check(&mut self, turns: u64, ready: &mut Vec<Ready>) -> u32 {
+        let mut calls = 0;
+        while let Some(&unchecked) = self.unchecked.front() {
+            if unchecked.turn + turns > self.turn && self.is_relied_on(unchecked) {
+                break;
+            }
+            self.unchecked.pop_front();
+            if self.is_relied_on(unchecked) {
+                calls += 1;
+                if self.tell(unchecked.fd).is_err() {
+                    let fd = unchecked.fd;
+                    ready.push(Ready { fd, read: true, write: true, priority: true });
+                }
+            }
+        }
+        calls
+    }
+
+    /// Waits, and appends what is ready; yields how much that was.
+    fn collect(
+        &mut self,
+        timeout: Option<Duration>,
+        ready: &mut Vec<Ready>,
+    ) -> Result<usize, Cause> {
+        let count = match self.wait_once(timeout) {
+            Ok(count) => count,
+            Err(Cause::Os(libc::EINTR)) => 0,
+            Err(cause) => return Err(cause),
+        };
+        for event in &self.events[..count] {
+            let (data, events) = (event.u64, event.events);
+            let fd = data as u32 as RawHandle;
+            if data == WAKER || self.registered[fd as usize].generation != (data >> 32) as u32 {
+                continue;
+            }
+            let is_over = events & (libc::EPOLLERR | libc::EPOLLHUP) as u32 != 0;
+            let is = |wanted: i32| is_over || events & wanted as u32 != 0;
+            ready.push(Ready {
+                fd,
+                read: is(libc::EPOLLIN | libc::EPOLLRDHUP),
+                write: is(libc::EPOLLOUT),
+                priority: is(libc::EPOLLPRI),
+            });
+        }
+        Ok(count)
+    }
+
+    /// One call, with a time as exact as the kernel takes it.
+    fn wait_once(&mut self, timeout: Option<Duration>) -> Result<usize, Cause> {
+        let epoll = self.epoll.as_raw_fd();
+        self.events.clear();
+        let place = self.events.as_mut_ptr();
+        let milliseconds = match timeout {
+            None => -1,
+            Some(Duration::ZERO) => 0,
+            Some(timeout) if self.has_pwait2 => {
+                let timeout = timespec(timeout);
+                // SAFETY: there is room for that many events, and the time outlives the call.
+                let count = unsafe {
+                    libc::syscall(
+                        libc::SYS_epoll_pwait2,
+                        epoll,
+                        place,
+                        EVENTS,
+                        &raw const timeout,
+                        std::ptr::null::<libc::sigset_t>(),
+                        0usize,
+                    )
+                };
+                if count >= 0 || last_cause() != Cause::Os(libc::ENOSYS) {
+                    return self.collected(count as isize);
+                }
+                self.has_pwait2 = false;
+                in_milliseconds(timeout_of(&timeout))
+            }
+            Some(timeout) => in_milliseconds(timeout),
+        };
+        // SAFETY: there is room for that many events.
+        let count = unsafe { libc::epoll_wait(epoll, place, EVENTS as i32, milliseconds) };
+        self.collected(count as isize)
+    }
+
+    /// Notes how many events the kernel has written.
+    fn collected(&mut self, count: isize) -> Result<usize, Cause> {
+        let count = usize::try_from(count).map_err(|_| last_cause())?;
+        // SAFETY: the kernel has written that many, which is no more than there is room for.
+        unsafe { self.events.set_len(count) };
+        Ok(count)
+    }
+}
+
+/// What epoll is told: edges only.
+fn flags(interest: Interest) -> u32 {
+    let mut flags = libc::EPOLLET;
+    if interest.read {
+        flags |= libc::EPOLLIN | libc::EPOLLRDHUP;
+    }
+    if interest.write {
+        flags |= libc::EPOLLOUT;
+    }
+    if interest.priority {
+        flags |= libc::EPOLLPRI;
+    }
+    flags as u32
+}
+
+/// Never early: what is left of a millisecond counts as a whole one.
+fn in_milliseconds(timeout: Duration) -> i32 {
+    let milliseconds = timeout.as_nanos().div_ceil(1_000_000);
+    i32::try_from(milliseconds).unwrap_or(i32::MAX)
+}
+
+fn timespec(timeout: Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: timeout.as_secs().min(i64::MAX as u64) as libc::time_t,
+        tv_nsec: timeout.subsec_nanos().into(),
+    }
+}
+
+fn timeout_of(timespec: &libc::timespec) -> Duration {
+    Duration::new(timespec.tv_sec as u64, timespec.tv_nsec as u32)
+}
+
+fn cause(errno: rustix::io::Errno) -> Cause {
+    Cause::Os(errno.raw_os_error())
+}
+
+fn last_cause() -> Cause {
+    Cause::Os(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+}
