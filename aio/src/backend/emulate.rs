@@ -60,7 +60,7 @@ pub enum Stop {
 }
 
 /// How many operations are tried as they come before the others get a turn.
-const EAGER: u32 = 64;
+const EAGER: u32 = 1024;
 
 /// An operation that has a place in a chain, or has to wait for its turn.
 #[derive(Clone, Copy)]
@@ -92,13 +92,26 @@ enum State {
     Done,
 }
 
+/// How far the chain that is being started has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chain {
+    /// All before the next operation are complete: its turn has come.
+    Flowing,
+    /// One before it failed.
+    Broken,
+    /// One before it is not complete; what comes is added behind it.
+    Held,
+}
+
 /// The chains: what runs, and what comes after it.
 pub struct Links {
-    /// By slot of their keys.
+    /// Those that run with others behind them, or wait. By slot of their keys.
     ops: Vec<Linked>,
     /// How many of them are not done.
     live: usize,
-    /// The operation before the next one that is added.
+    chain: Chain,
+    /// Of a chain that is held: the operation that is not complete, and the last one.
+    first: Key,
     last: Key,
     /// Heads of chains that are still to be started.
     delayed: VecDeque<Key>,
@@ -115,6 +128,8 @@ impl Links {
         Links {
             ops: Vec::new(),
             live: 0,
+            chain: Chain::Flowing,
+            first: Key::NONE,
             last: Key::NONE,
             delayed: VecDeque::new(),
             eager: EAGER,
@@ -142,51 +157,68 @@ impl Links {
         link: Link,
         answered: &mut VecDeque<Answered>,
     ) {
-        let is_alone = self.last == Key::NONE && !link.is_linked();
-        if is_alone && self.eager > 0 && !is_ours(op) {
-            self.eager -= 1;
-            // SAFETY: passed on.
-            if let Some(result) = unsafe { driver.start(key, kind, op) } {
-                answered.push_back((key, result));
+        let whole = if link.is_linked() { &op.sent_whole() } else { op };
+        let is_limit = matches!(op, RawOp::LinkTimeout { .. });
+        let result = match self.chain {
+            // What it limits is complete, or never started.
+            Chain::Flowing | Chain::Broken if is_limit => Some(Ok(0)),
+            Chain::Broken => Some(Err(Cause::Canceled)),
+            Chain::Flowing if self.eager > 0 => {
+                self.eager -= 1;
+                self.run(driver, key, kind, whole)
             }
-            return;
+            Chain::Flowing => {
+                self.add(key, kind, whole, link, State::Delayed);
+                self.delayed.push_back(key);
+                None
+            }
+            Chain::Held => {
+                self.add(key, kind, whole, link, State::Waiting);
+                None
+            }
+        };
+        match result {
+            Some(result) => {
+                answered.push_back((key, result));
+                if link == Link::Soft && !is_limit && breaks_a_chain(whole, result) {
+                    self.chain = Chain::Broken;
+                }
+            }
+            None if self.chain == Chain::Flowing && link.is_linked() => {
+                if self.find(key).is_none() {
+                    self.add(key, kind, whole, link, State::Running);
+                }
+                self.chain = Chain::Held;
+            }
+            None => {}
         }
-        self.add(key, kind, op, link);
-        if link.is_linked() {
-            self.last = key;
-            return;
+        if !link.is_linked() {
+            if self.chain == Chain::Held && self.at(self.first).state == State::Running {
+                self.start_limit(driver, self.first);
+            }
+            self.chain = Chain::Flowing;
+            (self.first, self.last) = (Key::NONE, Key::NONE);
         }
-        let mut head = key;
-        while self.at(head).before != Key::NONE {
-            head = self.at(head).before;
+        if !self.complete.is_empty() {
+            self.follow_up(driver, answered);
         }
-        self.last = Key::NONE;
-        if self.eager == 0 {
-            self.at_mut(head).state = State::Delayed;
-            self.delayed.push_back(head);
-            return;
-        }
-        self.eager -= 1;
-        self.begin(driver, head);
-        self.follow_up(driver, answered);
     }
 
     /// Notes the next operation of the chain that is being started.
-    fn add(&mut self, key: Key, kind: OpKind, op: &RawOp, link: Link) {
-        let before = self.last;
-        let op = if link.is_linked() { op.sent_whole() } else { *op };
-        let state = State::Waiting;
-        let (is_asked, after) = (false, Key::NONE);
-        let linked = Linked { key, kind, op, link, state, is_asked, before, after };
+    fn add(&mut self, key: Key, kind: OpKind, op: &RawOp, link: Link, state: State) {
+        let (before, after) = (self.last, Key::NONE);
+        let linked = Linked { key, kind, op: *op, link, state, is_asked: false, before, after };
         if key.slot() >= self.ops.len() {
             let nothing = Linked { key: Key::NONE, state: State::Done, ..linked };
             self.ops.resize(key.slot() + 1, nothing);
         }
         self.ops[key.slot()] = linked;
         self.live += 1;
-        if before != Key::NONE {
-            self.at_mut(before).after = key;
+        match before {
+            Key::NONE => self.first = key,
+            before => self.at_mut(before).after = key,
         }
+        self.last = key;
     }
 
     fn at(&self, key: Key) -> &Linked {
@@ -291,20 +323,33 @@ impl Links {
             return;
         }
         self.at_mut(key).state = State::Running;
-        let result = match linked.op {
-            RawOp::Nop => Some(Ok(0)),
-            RawOp::Cancel { target, .. } => self.cancel_for(driver, key, target),
-            op => {
-                if let RawOp::Close { fd, shared: true, .. } = op {
-                    self.stop_users_of(driver, fd);
-                }
-                // SAFETY: who started it keeps its memory in place until it is answered.
-                unsafe { driver.start(key, linked.kind, &op) }
-            }
-        };
-        if let Some(result) = result {
-            self.complete.push_back((key, result));
-        } else if let Some(limit) = self.limit_of(&linked)
+        match self.run(driver, key, linked.kind, &linked.op) {
+            Some(result) => self.complete.push_back((key, result)),
+            None => self.start_limit(driver, key),
+        }
+    }
+
+    /// Has an operation done; an answer if it is complete at once.
+    fn run(
+        &mut self,
+        driver: &mut impl Driver,
+        key: Key,
+        kind: OpKind,
+        op: &RawOp,
+    ) -> Option<Result<u32, Cause>> {
+        match *op {
+            RawOp::Nop => return Some(Ok(0)),
+            RawOp::Cancel { target, .. } => return self.cancel_for(driver, key, target),
+            RawOp::Close { fd, shared: true, .. } => self.stop_users_of(driver, fd),
+            _ => {}
+        }
+        // SAFETY: who started it keeps its memory in place until it is answered.
+        unsafe { driver.start(key, kind, op) }
+    }
+
+    /// Starts the clock that limits an operation that runs.
+    fn start_limit(&mut self, driver: &mut impl Driver, key: Key) {
+        if let Some(limit) = self.limit_of(self.at(key))
             && let RawOp::LinkTimeout { after } = self.at(limit).op
         {
             self.at_mut(limit).state = State::Running;
@@ -404,11 +449,6 @@ impl Links {
         self.live -= 1;
         answered.push_back((key, result));
     }
-}
-
-/// Whether the driver need not, or can't, start it.
-fn is_ours(op: &RawOp) -> bool {
-    matches!(op, RawOp::Nop | RawOp::Cancel { .. } | RawOp::Close { shared: true, .. })
 }
 
 /// Whether an operation with this result breaks a soft chain: it failed, or moved less than it was

@@ -2,6 +2,7 @@
 
 use super::{PING, PONG, ROOM, check};
 use crate::measure::{Counts, Sample, after_warm_up};
+use corio::aio::backend::{Kind, backend};
 use corio::aio::op::{self, Operation};
 use corio::{Options, Scheduler, Task};
 use std::io;
@@ -26,10 +27,14 @@ pub fn run(
                 end.join()??;
             }
             let after = scheduler.traffic();
-            Ok(Counts::Ring {
-                enters: after.calls - before.calls,
-                sqes: after.submitted - before.submitted,
-                cqes: after.completed - before.completed,
+            let calls = after.calls - before.calls;
+            Ok(match backend()? {
+                Kind::Uring => Counts::Ring {
+                    enters: calls,
+                    sqes: after.submitted - before.submitted,
+                    cqes: after.completed - before.completed,
+                },
+                _ => Counts::Syscalls(calls),
             })
         })
     })?

@@ -91,12 +91,17 @@ fn series(setting: &Setting, name: &'static str, options: &Options) -> Series {
 /// The backend and the program of the named system.
 fn system(name: &str) -> (String, Run) {
     match name {
-        "corio" => ("uring".into(), corio::run),
+        "corio" => (backend_of_corio(), corio::run),
         "raw-uring" => ("uring".into(), raw_uring::run),
         "raw-epoll" => ("epoll".into(), raw_epoll::run),
         "tokio" => ("epoll".into(), tokio::run),
         _ => unreachable!("the arguments were checked against RIVALS"),
     }
+}
+
+/// The backend that corio chooses: `CORIO_BACKEND` can choose another one.
+fn backend_of_corio() -> String {
+    ::corio::aio::backend().map_or_else(|error| error.to_string(), |kind| kind.to_string())
 }
 
 /// Makes `n` connections (client, server); the sockets block and TCP does not delay.

@@ -10,6 +10,7 @@ pub use poll::Poll;
 pub use poller::Poller;
 
 use std::collections::VecDeque;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use self::attempt::{Attempt, Side, Way, attempt, rest, way};
@@ -101,12 +102,17 @@ impl<P: Poller> Readiness<P> {
         u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
+    /// Who waits for a descriptor; [`Readiness::make_room`] comes before it.
+    #[inline]
     fn watch(&mut self, fd: RawHandle) -> &mut Watch {
-        let index = fd as usize;
-        if index >= self.watches.len() {
-            self.watches.resize_with(index + 1, Watch::default);
+        &mut self.watches[fd as usize]
+    }
+
+    #[inline]
+    fn make_room(&mut self, fd: RawHandle) {
+        if fd as usize >= self.watches.len() {
+            self.watches.resize_with(fd as usize + 1, Watch::default);
         }
-        &mut self.watches[index]
     }
 
     fn put(&mut self, pending: Pending) {
@@ -119,9 +125,9 @@ impl<P: Poller> Readiness<P> {
     }
 
     /// The operation of `key`, if it is not complete.
-    fn find(&self, key: Key) -> Option<Pending> {
+    fn find(&self, key: Key) -> Option<&Pending> {
         let found = self.pending.get(key.slot()).filter(|pending| pending.key == key);
-        found.filter(|pending| pending.place != Place::Nowhere).copied()
+        found.filter(|pending| pending.place != Place::Nowhere)
     }
 
     /// Forgets an operation that waits for a descriptor.
@@ -130,13 +136,12 @@ impl<P: Poller> Readiness<P> {
         self.waiting -= 1;
         let queue = self.watch(fd).queue(side);
         queue.live -= 1;
-        if queue.keys.back() == Some(&key) {
+        if queue.live == 0 {
+            queue.keys.clear();
+        } else if queue.keys.back() == Some(&key) {
             queue.keys.pop_back();
-        } else if queue.keys.front() == Some(&key) {
-            queue.keys.pop_front();
-        }
-        if queue.keys.len() > 2 * queue.live + 8 {
-            let mut keys = std::mem::take(&mut queue.keys);
+        } else if queue.keys.len() > 2 * queue.live + 8 {
+            let mut keys = mem::take(&mut queue.keys);
             keys.retain(|key| self.find(*key).is_some());
             self.watch(fd).queue(side).keys = keys;
         }
@@ -165,31 +170,33 @@ impl<P: Poller> Readiness<P> {
     }
 
     /// Tells the poller what a descriptor is waited for.
+    #[inline]
     fn update_interest(&mut self, fd: RawHandle) -> Result<(), Cause> {
         let watch = &self.watches[fd as usize];
-        let mut interest = Interest {
-            read: watch.read.live > 0,
-            write: watch.write.live > 0,
-            priority: false,
-        };
+        let mut interest =
+            Interest { read: watch.read.live > 0, write: watch.write.live > 0, priority: false };
         if watch.beside.live > 0 {
-            for key in &watch.beside.keys {
-                if let Some(Pending { place: Place::At(_, Side::Beside(events)), .. }) =
-                    self.find(*key)
-                {
-                    interest.read |= events & libc::POLLIN as u32 != 0;
-                    interest.write |= events & libc::POLLOUT as u32 != 0;
-                    interest.priority |= events & libc::POLLPRI as u32 != 0;
-                    // What is always reported is reported to who waits for something only.
-                    interest.read |= events & ALL_EVENTS == 0;
-                }
+            self.add_interest_beside(watch, &mut interest);
+        }
+        if interest == watch.interest {
+            return Ok(());
+        }
+        self.watches[fd as usize].interest = interest;
+        self.poller.watch(fd, interest)
+    }
+
+    /// Adds what those want that wait beside others.
+    fn add_interest_beside(&self, watch: &Watch, interest: &mut Interest) {
+        for key in &watch.beside.keys {
+            if let Some(Pending { place: Place::At(_, Side::Beside(events)), .. }) = self.find(*key)
+            {
+                interest.read |= events & libc::POLLIN as u32 != 0;
+                interest.write |= events & libc::POLLOUT as u32 != 0;
+                interest.priority |= events & libc::POLLPRI as u32 != 0;
+                // What is always reported is reported to who waits for something only.
+                interest.read |= events & ALL_EVENTS == 0;
             }
         }
-        if interest != watch.interest {
-            self.watches[fd as usize].interest = interest;
-            self.poller.watch(fd, interest)?;
-        }
-        Ok(())
     }
 
     /// Lets a call that can only block do the rest of an operation.
@@ -308,7 +315,7 @@ impl<P: Poller> Readiness<P> {
     fn advance_queue(&mut self, fd: RawHandle, side: Side, done: &mut VecDeque<Answered>) {
         for _ in 0..self.watch(fd).queue(side).keys.len() {
             let Some(key) = self.watch(fd).queue(side).keys.pop_front() else { return };
-            let Some(mut pending) = self.find(key) else { continue };
+            let Some(&pending) = self.find(key) else { continue };
             // SAFETY: who started the operation keeps its memory in place until it is answered.
             let attempted =
                 unsafe { attempt(&pending.op, pending.moved, &mut self.traffic.calls) };
@@ -323,7 +330,6 @@ impl<P: Poller> Readiness<P> {
                 watch.queue(side).keys.push_front(key);
                 return;
             }
-            pending.place = Place::Nowhere;
             self.leave(key, fd, side);
             if let Some(result) = self.conclude(&pending, fd, attempted) {
                 done.push_back((key, result));
@@ -383,6 +389,7 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
             }
             Way::Ready(fd, _) if fd < 0 => Some(Err(Cause::Os(libc::EBADF))),
             Way::Ready(fd, side) => {
+                self.make_room(fd);
                 let watch = self.watch(fd);
                 let is_behind = watch.queue(side).live > 0 && !matches!(side, Side::Beside(_));
                 if is_behind || (watch.is_drained && side == Side::Read && room(op) > Some(0)) {
@@ -409,7 +416,7 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
         if self.timers.remove(key) {
             return Stop::Stopped(Err(Cause::Canceled));
         }
-        let Some(pending) = self.find(key) else { return Stop::Unknown };
+        let Some(&pending) = self.find(key) else { return Stop::Unknown };
         match pending.place {
             Place::At(fd, side) => {
                 self.leave(key, fd, side);
@@ -440,7 +447,7 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
         let in_threads = self.threads.as_ref().map_or(0, Threads::in_flight);
         if is_blocking || self.waiting > 0 || in_threads > 0 {
             let patience = self.patience(is_blocking);
-            let mut ready = std::mem::take(&mut self.ready);
+            let mut ready = mem::take(&mut self.ready);
             let calls = self.poller.wait(patience, &mut ready).map_err(Error::of_ring)?;
             self.traffic.calls += u64::from(calls);
             for ready in ready.drain(..) {
