@@ -60,9 +60,7 @@ impl Kind {
     fn set_up(self, options: &Options) -> Result<Chosen, Error> {
         let chosen = match self {
             Kind::Uring => Chosen::Uring(Uring::new(options)?),
-            Kind::Epoll => {
-                Chosen::Epoll(Emulate::new(Readiness::new(options)?, options.entries))
-            }
+            Kind::Epoll => Chosen::Epoll(Emulate::new(Readiness::new(options)?, options.entries)),
             Kind::Poll => Chosen::Poll(Emulate::new(Readiness::new(options)?, options.entries)),
             Kind::Custom(custom) => Chosen::Custom((custom.set_up)(options)?),
         };
@@ -97,7 +95,6 @@ pub fn backend() -> Result<Kind, Error> {
 static DECIDED: OnceLock<Kind> = OnceLock::new();
 
 /// The backend of a ring. Which one is a matter of a jump, not of a table of functions.
-#[expect(clippy::large_enum_variant, reason = "a ring has one, and is moved rarely")]
 pub enum Chosen {
     Uring(Uring),
     Epoll(Emulate<Readiness<Epoll>>),

@@ -2,6 +2,7 @@
 
 mod choice;
 mod emulate;
+mod links;
 mod readiness;
 mod syscall;
 mod threads;

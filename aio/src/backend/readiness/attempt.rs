@@ -256,13 +256,9 @@ unsafe fn socket_transfer(op: &RawOp, moved: u32) -> Attempt {
     let flags_now = flags | libc::MSG_DONTWAIT;
     let result = retried(|| match *op {
         // SAFETY: the buffer is valid and unused during the call.
-        RawOp::Recv { buf, .. } => unsafe {
-            libc::recv(fd, buf.cast(), len as usize, flags_now)
-        },
+        RawOp::Recv { buf, .. } => unsafe { libc::recv(fd, buf.cast(), len as usize, flags_now) },
         // SAFETY: the buffer is valid during the call.
-        RawOp::Send { buf, .. } => unsafe {
-            libc::send(fd, buf.cast(), len as usize, flags_now)
-        },
+        RawOp::Send { buf, .. } => unsafe { libc::send(fd, buf.cast(), len as usize, flags_now) },
         _ => -1,
     });
     match result {
@@ -285,9 +281,8 @@ fn accept(fd: RawHandle, calls: &mut u64) -> Attempt {
     }
     let nobody = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: no address is asked for.
-    let result = retried(|| unsafe {
-        libc::accept4(fd, nobody.0, nobody.1, libc::SOCK_CLOEXEC) as isize
-    });
+    let result =
+        retried(|| unsafe { libc::accept4(fd, nobody.0, nobody.1, libc::SOCK_CLOEXEC) as isize });
     match result {
         Err(libc::EAGAIN) => Attempt::NotReady(0),
         Err(code) => failed(0, code),

@@ -117,7 +117,8 @@ impl Poller for Epoll {
         if let Some(waker) = &self.waker {
             return Ok(Arc::clone(waker));
         }
-        let waker = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(cause)?);
+        let waker =
+            Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(cause)?);
         // Edge-triggered, so that it need not be read.
         let flags = (libc::EPOLLIN | libc::EPOLLET) as u32;
         self.control(libc::EPOLL_CTL_ADD, waker.as_raw_fd(), flags, WAKER)?;

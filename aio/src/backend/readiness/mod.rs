@@ -38,6 +38,7 @@ pub struct Readiness<P> {
     epoch: Instant,
     threads: Option<Threads>,
     max_threads: usize,
+    from_threads: VecDeque<Answered>,
     ready: Vec<Ready>,
     traffic: Traffic,
 }
@@ -92,6 +93,7 @@ impl<P: Poller> Readiness<P> {
             epoch: Instant::now(),
             threads: None,
             max_threads: options.max_threads,
+            from_threads: VecDeque::new(),
             ready: Vec::new(),
             traffic: Traffic::default(),
         })
@@ -173,8 +175,8 @@ impl<P: Poller> Readiness<P> {
     #[inline]
     fn update_interest(&mut self, fd: RawHandle) -> Result<(), Cause> {
         let watch = &self.watches[fd as usize];
-        let mut interest =
-            Interest { read: watch.read.live > 0, write: watch.write.live > 0, priority: false };
+        let (read, write) = (watch.read.live > 0, watch.write.live > 0);
+        let mut interest = Interest { read, write, ..Interest::default() };
         if watch.beside.live > 0 {
             self.add_interest_beside(watch, &mut interest);
         }
@@ -193,8 +195,7 @@ impl<P: Poller> Readiness<P> {
                 interest.read |= events & libc::POLLIN as u32 != 0;
                 interest.write |= events & libc::POLLOUT as u32 != 0;
                 interest.priority |= events & libc::POLLPRI as u32 != 0;
-                // What is always reported is reported to who waits for something only.
-                interest.read |= events & ALL_EVENTS == 0;
+                interest.end = true;
             }
         }
     }
@@ -256,8 +257,7 @@ impl<P: Poller> Readiness<P> {
         side: Side,
     ) -> Option<Result<u32, Cause>> {
         // SAFETY: who started the operation keeps its memory in place until it is answered.
-        let mut attempted =
-            unsafe { attempt(&pending.op, pending.moved, &mut self.traffic.calls) };
+        let mut attempted = unsafe { attempt(&pending.op, pending.moved, &mut self.traffic.calls) };
         if let Attempt::NotReady(moved) = attempted {
             pending.moved = moved;
             if side == Side::Read {
@@ -317,8 +317,7 @@ impl<P: Poller> Readiness<P> {
             let Some(key) = self.watch(fd).queue(side).keys.pop_front() else { return };
             let Some(&pending) = self.find(key) else { continue };
             // SAFETY: who started the operation keeps its memory in place until it is answered.
-            let attempted =
-                unsafe { attempt(&pending.op, pending.moved, &mut self.traffic.calls) };
+            let attempted = unsafe { attempt(&pending.op, pending.moved, &mut self.traffic.calls) };
             if let Attempt::NotReady(moved) = attempted {
                 self.pending[key.slot()].moved = moved;
                 let watch = self.watch(fd);
@@ -346,9 +345,6 @@ impl<P: Poller> Readiness<P> {
         }
     }
 }
-
-/// The events that can be asked for.
-const ALL_EVENTS: u32 = (libc::POLLIN | libc::POLLOUT | libc::POLLPRI) as u32;
 
 /// How much an operation would read from a stream at most, if that says whether more is there.
 fn room(op: &RawOp) -> Option<u32> {
@@ -458,13 +454,11 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
         if in_threads > 0
             && let Some(threads) = &mut self.threads
         {
-            let known = done.len();
-            threads.collect(done);
-            for index in known..done.len() {
-                let (key, result) = done[index];
+            threads.collect(&mut self.from_threads);
+            while let Some((key, result)) = self.from_threads.pop_front() {
                 let Pending { op, moved, .. } = self.pending[key.slot()];
                 self.pending[key.slot()].place = Place::Nowhere;
-                done[index].1 = self.finished(&op, moved, result);
+                done.push_back((key, self.finished(&op, moved, result)));
             }
         }
         if !self.timers.is_empty() {

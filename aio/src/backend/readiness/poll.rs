@@ -1,1 +1,362 @@
-pub type Poll = super::Epoll;
+//! Waiting with poll(2): the system goes through all that is watched at each call, so that
+//! watching and unwatching cost nothing, and waiting the more.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::ptr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::EventfdFlags;
+use rustix::io::retry_on_intr;
+
+use super::poller::{Interest, Poller, Ready};
+use crate::error::Cause;
+use crate::handle::RawHandle;
+
+/// What poll(2) is told.
+pub struct Poll {
+    entries: Vec<libc::pollfd>,
+    /// Which of the entries is that of a descriptor, by its number.
+    places: Vec<u32>,
+    waker: Option<Arc<OwnedFd>>,
+}
+
+/// The place of what is not watched.
+const NOWHERE: u32 = u32::MAX;
+
+impl Poll {
+    fn place(&self, fd: RawHandle) -> Option<usize> {
+        let place = *self.places.get(usize::try_from(fd).ok()?)?;
+        (place != NOWHERE).then_some(place as usize)
+    }
+
+    /// Calls poll(2), again where a signal interrupts it; yields how many entries have something
+    /// to say, and how many calls that took.
+    fn poll(&mut self, timeout: Option<Duration>) -> Result<(usize, u32), Cause> {
+        let limit = timeout.map(|timeout| (Instant::now(), timeout));
+        let (mut left, mut calls) = (timeout.map(timespec), 0);
+        loop {
+            let timeout = left.as_ref().map_or(ptr::null(), ptr::from_ref);
+            let count = self.entries.len() as libc::nfds_t;
+            calls += 1;
+            // SAFETY: that many entries are there, and the timeout is null or a local.
+            let told =
+                unsafe { libc::ppoll(self.entries.as_mut_ptr(), count, timeout, ptr::null()) };
+            if let Ok(told) = usize::try_from(told) {
+                return Ok((told, calls));
+            }
+            match io::Error::last_os_error().raw_os_error() {
+                Some(libc::EINTR) => {
+                    let rest = |(start, timeout): (Instant, Duration)| {
+                        timespec(timeout.saturating_sub(start.elapsed()))
+                    };
+                    left = limit.map(rest);
+                }
+                // More is watched than the process may have open, now that its limit was lowered.
+                Some(libc::EINVAL) if count > 0 => return Ok((self.guess(timeout), calls + 1)),
+                code => return Err(Cause::Os(code.unwrap_or(libc::EIO))),
+            }
+        }
+    }
+
+    /// Lets everybody try what they wait for, every millisecond; yields how many that are.
+    fn guess(&mut self, timeout: *const libc::timespec) -> usize {
+        // SAFETY: it is null or a local of the caller's.
+        let is_short = unsafe { timeout.as_ref() }
+            .is_some_and(|timeout| timeout.tv_sec == 0 && timeout.tv_nsec < 1_000_000);
+        let moment = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+        let timeout = if is_short { timeout } else { &moment };
+        // SAFETY: there are no entries, and the timeout is a local.
+        unsafe { libc::ppoll(ptr::null_mut(), 0, timeout, ptr::null()) };
+        for entry in &mut self.entries {
+            entry.revents = entry.events | libc::POLLHUP;
+        }
+        self.entries.len()
+    }
+}
+
+impl Poller for Poll {
+    fn new() -> Result<Poll, Cause> {
+        Ok(Poll { entries: Vec::new(), places: Vec::new(), waker: None })
+    }
+
+    fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<(), Cause> {
+        if interest.is_none() {
+            self.forget(fd);
+            return Ok(());
+        }
+        let number = usize::try_from(fd).map_err(|_| Cause::Os(libc::EBADF))?;
+        let entry = libc::pollfd { fd, events: events(interest), revents: 0 };
+        if let Some(place) = self.place(fd) {
+            self.entries[place] = entry;
+            return Ok(());
+        }
+        if number >= self.places.len() {
+            self.places.resize(number + 1, NOWHERE);
+        }
+        self.places[number] = self.entries.len() as u32;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn forget(&mut self, fd: RawHandle) {
+        let Some(place) = self.place(fd) else { return };
+        self.entries.swap_remove(place);
+        if let Some(moved) = self.entries.get(place) {
+            self.places[moved.fd as usize] = place as u32;
+        }
+        self.places[fd as usize] = NOWHERE;
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> Result<u32, Cause> {
+        let (told, mut calls) = self.poll(timeout)?;
+        let telling = self.entries.iter().filter(|entry| entry.revents != 0);
+        for entry in telling.take(told) {
+            match &self.waker {
+                Some(waker) if waker.as_raw_fd() == entry.fd => {
+                    calls += 1;
+                    // It takes all; where another wait has taken it already, there is nothing.
+                    let _ = retry_on_intr(|| rustix::io::read(waker, &mut [0; 8]));
+                }
+                _ => ready.push(ready_for(entry)),
+            }
+        }
+        Ok(calls)
+    }
+
+    fn waker(&mut self) -> Result<Arc<OwnedFd>, Cause> {
+        if let Some(waker) = &self.waker {
+            return Ok(Arc::clone(waker));
+        }
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let made = rustix::event::eventfd(0, flags);
+        let waker = Arc::new(made.map_err(|error| Cause::Os(error.raw_os_error()))?);
+        self.watch(waker.as_raw_fd(), Interest { read: true, ..Interest::default() })?;
+        self.waker = Some(Arc::clone(&waker));
+        Ok(waker)
+    }
+}
+
+fn events(interest: Interest) -> libc::c_short {
+    let Interest { read, write, priority, .. } = interest;
+    let event = |is_asked_for, event| if is_asked_for { event } else { 0 };
+    event(read, libc::POLLIN) | event(write, libc::POLLOUT) | event(priority, libc::POLLPRI)
+}
+
+fn ready_for(entry: &libc::pollfd) -> Ready {
+    let is = |event| entry.revents & (event | libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0;
+    let (read, write, priority) = (is(libc::POLLIN), is(libc::POLLOUT), is(libc::POLLPRI));
+    Ready { fd: entry.fd, read, write, priority }
+}
+
+/// A span of time; one too long for the system is as long as it can be.
+fn timespec(duration: Duration) -> libc::timespec {
+    let seconds = libc::time_t::try_from(duration.as_secs()).unwrap_or(libc::time_t::MAX);
+    libc::timespec { tv_sec: seconds, tv_nsec: duration.subsec_nanos().into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write, pipe};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    const READ: Interest = Interest { read: true, write: false, priority: false, end: false };
+    const WRITE: Interest = Interest { read: false, write: true, priority: false, end: false };
+    const NOTHING: Interest = Interest { read: false, write: false, priority: false, end: false };
+    const PRIORITY: Interest = Interest { read: false, write: false, priority: true, end: false };
+    const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
+
+    fn ready(fd: &impl AsRawFd, interest: Interest) -> Ready {
+        let Interest { read, write, priority, .. } = interest;
+        Ready { fd: fd.as_raw_fd(), read, write, priority }
+    }
+
+    fn all(fd: RawHandle) -> Ready {
+        Ready { fd, read: true, write: true, priority: true }
+    }
+
+    fn wait(poll: &mut Poll, timeout: Option<Duration>) -> Vec<Ready> {
+        let mut ready = Vec::new();
+        poll.wait(timeout, &mut ready).unwrap();
+        ready
+    }
+
+    #[test]
+    fn what_is_ready_is_told_for_as_long_as_it_is_and_is_watched() {
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        let (mut poll, fd) = (Poll::new().unwrap(), ours.as_raw_fd());
+        poll.watch(fd, READ).unwrap();
+        assert_eq!(wait(&mut poll, AT_ONCE), []);
+        theirs.write_all(b"x").unwrap();
+        assert_eq!(wait(&mut poll, None), [ready(&ours, READ)]);
+        assert_eq!(wait(&mut poll, None), [ready(&ours, READ)]);
+        poll.watch(fd, WRITE).unwrap();
+        assert_eq!(wait(&mut poll, None), [ready(&ours, WRITE)]);
+        let both = Interest { read: true, write: true, ..NOTHING };
+        poll.watch(fd, both).unwrap();
+        assert_eq!(wait(&mut poll, None), [ready(&ours, both)]);
+        ours.read_exact(&mut [0]).unwrap();
+        assert_eq!(wait(&mut poll, None), [ready(&ours, WRITE)]);
+        poll.watch(fd, NOTHING).unwrap();
+        assert_eq!(wait(&mut poll, AT_ONCE), []);
+        poll.watch(fd, NOTHING).unwrap();
+    }
+
+    #[test]
+    fn what_is_full_is_not_writable() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        while (&ours).write(&[0; 4096]).is_ok() {}
+        let mut poll = Poll::new().unwrap();
+        poll.watch(ours.as_raw_fd(), WRITE).unwrap();
+        assert_eq!(wait(&mut poll, AT_ONCE), []);
+        theirs.set_nonblocking(true).unwrap();
+        while theirs.read(&mut [0; 4096]).is_ok() {}
+        assert_eq!(wait(&mut poll, None), [ready(&ours, WRITE)]);
+    }
+
+    #[test]
+    fn urgent_data_is_told_to_who_asks_for_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (theirs, _) = listener.accept().unwrap();
+        let mut poll = Poll::new().unwrap();
+        poll.watch(ours.as_raw_fd(), PRIORITY).unwrap();
+        assert_eq!(wait(&mut poll, AT_ONCE), []);
+        socket2::SockRef::from(&theirs).send_out_of_band(b"!").unwrap();
+        assert_eq!(wait(&mut poll, None), [ready(&ours, PRIORITY)]);
+    }
+
+    #[test]
+    fn hang_ups_errors_and_closed_descriptors_are_ready_for_everything() {
+        let (reader, writer) = pipe().unwrap();
+        let (widow, lost) = pipe().unwrap();
+        let mut poll = Poll::new().unwrap();
+        poll.watch(reader.as_raw_fd(), READ).unwrap();
+        assert_eq!(wait(&mut poll, AT_ONCE), []);
+        drop(writer);
+        assert_eq!(wait(&mut poll, None), [all(reader.as_raw_fd())]);
+        poll.forget(reader.as_raw_fd());
+        poll.watch(lost.as_raw_fd(), READ).unwrap();
+        drop(widow);
+        assert_eq!(wait(&mut poll, None), [all(lost.as_raw_fd())]);
+        poll.forget(lost.as_raw_fd());
+        let never_open = 60_000;
+        poll.watch(never_open, PRIORITY).unwrap();
+        assert_eq!(wait(&mut poll, None), [all(never_open)]);
+        assert_eq!(poll.watch(-1, READ), Err(Cause::Os(libc::EBADF)));
+        poll.forget(-1);
+    }
+
+    #[test]
+    fn whatever_is_unwatched_the_others_are_still_watched() {
+        let pipes: Vec<_> = (0..30).map(|_| pipe().unwrap()).collect();
+        let mut poll = Poll::new().unwrap();
+        for (reader, writer) in &pipes {
+            poll.watch(reader.as_raw_fd(), READ).unwrap();
+            poll.watch(writer.as_raw_fd(), WRITE).unwrap();
+        }
+        let mut expected: Vec<RawHandle> = Vec::new();
+        for (index, (reader, writer)) in pipes.iter().enumerate() {
+            poll.watch(reader.as_raw_fd(), NOTHING).unwrap();
+            match index % 3 {
+                0 => poll.forget(writer.as_raw_fd()),
+                _ => expected.push(writer.as_raw_fd()),
+            }
+        }
+        let told = |poll: &mut Poll| {
+            let mut told: Vec<_> = wait(poll, None).iter().map(|ready| ready.fd).collect();
+            told.sort_unstable();
+            told
+        };
+        expected.sort_unstable();
+        assert_eq!(told(&mut poll), expected);
+        for (_, writer) in &pipes {
+            poll.watch(writer.as_raw_fd(), WRITE).unwrap();
+        }
+        assert_eq!(told(&mut poll).len(), 30);
+        pipes.iter().for_each(|(_, writer)| poll.forget(writer.as_raw_fd()));
+        assert_eq!(wait(&mut poll, AT_ONCE), []);
+        assert!(poll.entries.is_empty());
+    }
+
+    #[test]
+    fn a_waker_ends_a_wait_once_and_is_not_told() {
+        let mut poll = Poll::new().unwrap();
+        let waker = poll.waker().unwrap();
+        assert!(Arc::ptr_eq(&waker, &poll.waker().unwrap()));
+        let wake = || rustix::io::write(&waker, &1u64.to_ne_bytes()).expect("room");
+        thread::scope(|scope| {
+            scope.spawn(wake);
+            let mut ready = Vec::new();
+            assert_eq!(poll.wait(None, &mut ready), Ok(2));
+            assert_eq!(ready, []);
+        });
+        let mut ready = Vec::new();
+        assert_eq!(poll.wait(AT_ONCE, &mut ready), Ok(1));
+        let (reader, mut writer) = pipe().unwrap();
+        poll.watch(reader.as_raw_fd(), READ).unwrap();
+        writer.write_all(b"x").unwrap();
+        wake();
+        wake();
+        assert_eq!(poll.wait(None, &mut ready), Ok(2));
+        assert_eq!(poll.wait(None, &mut ready), Ok(1));
+        assert_eq!(ready, [self::ready(&reader, READ); 2]);
+    }
+
+    #[test]
+    fn no_wait_ends_early() {
+        let mut poll = Poll::new().unwrap();
+        for micros in [0, 1, 100, 999, 1_000, 1_001, 2_500, 10_000] {
+            let (start, timeout) = (Instant::now(), Duration::from_micros(micros));
+            assert_eq!(wait(&mut poll, Some(timeout)), []);
+            assert!(start.elapsed() >= timeout);
+        }
+    }
+
+    #[test]
+    fn the_longest_timeout_is_one() {
+        let (reader, mut writer) = pipe().unwrap();
+        let mut poll = Poll::new().unwrap();
+        poll.watch(reader.as_raw_fd(), READ).unwrap();
+        writer.write_all(b"x").unwrap();
+        assert_eq!(wait(&mut poll, Some(Duration::MAX)), [ready(&reader, READ)]);
+    }
+
+    extern "C" fn ignore(_: libc::c_int) {}
+
+    #[test]
+    fn a_signal_does_not_end_a_wait() {
+        // SAFETY: all zero is an action without flags and with an empty mask.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = ignore as extern "C" fn(libc::c_int) as usize;
+        // SAFETY: the handler does nothing.
+        let set = unsafe { libc::sigaction(libc::SIGUSR2, &raw const action, ptr::null_mut()) };
+        assert_eq!(set, 0);
+        // SAFETY: the call takes and changes nothing.
+        let waiting = unsafe { libc::pthread_self() };
+        let (has_ended, timeout) = (AtomicBool::new(false), Duration::from_millis(50));
+        let mut poll = Poll::new().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !has_ended.load(Ordering::Relaxed) {
+                    // SAFETY: the thread does not end before this scope does.
+                    unsafe { libc::pthread_kill(waiting, libc::SIGUSR2) };
+                    thread::sleep(Duration::from_millis(2));
+                }
+            });
+            let (start, mut ready) = (Instant::now(), Vec::new());
+            let calls = poll.wait(Some(timeout), &mut ready);
+            let elapsed = start.elapsed();
+            has_ended.store(true, Ordering::Relaxed);
+            assert!(calls.unwrap() > 1, "it was never interrupted");
+            assert!(elapsed >= timeout && ready.is_empty());
+        });
+    }
+}

@@ -1,4 +1,4 @@
-//! What tells when descriptors are ready.
+//! What the readiness backend asks of the system call that waits.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -10,27 +10,77 @@ use crate::handle::RawHandle;
 /// What is waited for on a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Interest {
-    /// Something to read.
+    /// That it can be read from, or accepted on.
     pub read: bool,
-    /// Room to write.
+    /// That it can be written to, or that it is connected.
     pub write: bool,
-    /// Out-of-band data.
+    /// That there is something urgent.
     pub priority: bool,
+    /// That it fails or that its peer is gone, which is told in any case.
+    pub end: bool,
 }
 
-/// A descriptor that is ready.
-#[derive(Clone, Copy, Debug)]
+impl Interest {
+    /// Whether nothing is waited for.
+    pub fn is_none(self) -> bool {
+        self == Interest::default()
+    }
+}
+
+/// What a descriptor is ready for.
+///
+/// Errors and hang-ups count as all three, and so does a descriptor that is not open: the operation
+/// is to find out itself. More may be said than was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ready {
+    /// The descriptor.
     pub fd: RawHandle,
+    /// A read does not block.
     pub read: bool,
+    /// A write does not block.
     pub write: bool,
+    /// There is something urgent.
     pub priority: bool,
 }
 
+/// A way to wait until one of many descriptors is ready.
+///
+/// What is ready when a watch begins or changes is told, and then at least each time that something
+/// more comes; some tell it with each wait.
 pub trait Poller: Sized {
+    /// A poller that watches nothing.
+    ///
+    /// # Errors
+    ///
+    /// The system refused.
     fn new() -> Result<Self, Cause>;
+
+    /// From now on `fd` is watched for exactly `interest` (nothing: no longer watched), until this
+    /// is called again.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`: it can't be polled, which only some pollers say.
     fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<(), Cause>;
+
+    /// The descriptor's number was closed, or has just come to name a new file: what is known of
+    /// it is void.
     fn forget(&mut self, fd: RawHandle);
+
+    /// Waits until something is ready or `timeout` (`None`: for ever) has passed, never less, and
+    /// appends what is ready. An interrupted wait is no error. Yields how many system calls it
+    /// took.
+    ///
+    /// # Errors
+    ///
+    /// The poller is broken, or the system has no memory left.
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> Result<u32, Cause>;
+
+    /// An eventfd, made at the first call, whose being written to ends a wait. The wait takes what
+    /// was written, and reports nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` if the process has no descriptors left.
     fn waker(&mut self) -> Result<Arc<OwnedFd>, Cause>;
 }

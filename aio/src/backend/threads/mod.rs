@@ -280,10 +280,12 @@ mod tests {
     #[test]
     fn dropping_waits_for_what_runs_and_for_nothing_else() {
         let (threads, mut sources, _) = busy();
-        let mut writer = sources[0].writer.try_clone().unwrap();
+        let (pool, mut writer) = (threads.pool, sources[0].writer.try_clone().unwrap());
         sources[1].write(2);
         let later = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(20));
+            while !pool.lock().queue.is_empty() {
+                thread::yield_now();
+            }
             writer.write_all(&[1]).expect("a reader");
         });
         drop(threads);
@@ -310,13 +312,14 @@ mod tests {
 
     #[test]
     fn without_a_thread_to_be_had_a_job_is_done_at_once() {
-        let too_much = 1 << 46;
+        let too_much = 1 << 50;
         for (most, stack_bytes) in [(0, STACK_BYTES), (4, too_much)] {
             let pool = own_pool(PATIENCE, stack_bytes);
             let (mut threads, [key]) = (Threads::of(pool, most, wake()), keys());
             // SAFETY: the call uses no memory.
             unsafe { threads.start(key, &RawOp::Nop) };
-            assert_eq!((pool.lock().threads, pool.lock().queue.len()), (0, 0));
+            assert_eq!(pool.lock().threads, 0);
+            assert!(pool.lock().queue.is_empty());
             assert!(!threads.stop(key));
             assert_eq!(collect(&mut threads, 1), [(key, Ok(0))]);
         }
@@ -348,7 +351,7 @@ mod tests {
             }
         }
         assert!(found > 0);
-        sources[0].write(1);
+        sources.iter_mut().for_each(|source| source.write(1));
         drop(threads);
     }
 

@@ -183,8 +183,8 @@ impl Pool {
         None
     }
 
-    /// Starts a thread on which no signal is delivered: the program's own are not to be interrupted
-    /// less often because of it.
+    /// Starts a thread on which no signal is delivered: the program's handlers run on threads that
+    /// it knows. It inherits that, so that there is no moment in which one could be.
     fn spawn(&'static self) -> io::Result<()> {
         let before = change_signal_mask(&all_signals());
         let thread = thread::Builder::new().name("corio-io".into()).stack_size(self.stack_bytes);

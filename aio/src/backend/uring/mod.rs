@@ -13,7 +13,8 @@ use io_uring::{IoUring, squeue};
 
 use self::books::Books;
 use self::door::Door;
-use super::emulate::{Driver, Links, Stop};
+use super::emulate::{Driver, Stop};
+use super::links::Links;
 use super::{Answered, Backend, Mode, Options, Traffic, syscall};
 use crate::error::{Cause, Error};
 use crate::handle::RawHandle;
