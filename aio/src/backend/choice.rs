@@ -79,17 +79,18 @@ impl fmt::Display for Kind {
 
 /// The backend of rings whose [`Options::backend`] does not say: the one that the environment
 /// variable `CORIO_BACKEND` names, or else the first of [`Kind::CANDIDATES`] that works here. It is
-/// decided once per process.
+/// decided once per process, by the first ring.
+///
+/// A ring that [requires](Options::required) more than that one can do gets a later candidate.
 ///
 /// # Errors
 ///
 /// None works, or `CORIO_BACKEND` names one that does not.
 pub fn backend() -> Result<Kind, Error> {
-    match DECIDED.get() {
-        Some(kind) => Ok(*kind),
-        None => Chosen::new(&Options { entries: 1, ..Options::DEFAULT })
-            .map(|_| *DECIDED.get().expect("setting one up decides")),
+    if DECIDED.get().is_none() {
+        Chosen::new(&Options { entries: 1, ..Options::DEFAULT })?;
     }
+    Ok(*DECIDED.get().expect("setting one up decides"))
 }
 
 static DECIDED: OnceLock<Kind> = OnceLock::new();
@@ -108,25 +109,38 @@ impl Chosen {
         if let Some(kind) = options.backend {
             return kind.set_up(options);
         }
-        if let Some(kind) = DECIDED.get() {
-            return kind.set_up(options);
+        if let Ok(name) = env::var("CORIO_BACKEND") {
+            let kind = Kind::of_name(&name).ok_or(Error::of_ring(Cause::Unsupported))?;
+            let chosen = kind.set_up(options)?;
+            DECIDED.get_or_init(|| kind);
+            return Ok(chosen);
         }
-        let kinds = match env::var("CORIO_BACKEND") {
-            Ok(name) => vec![Kind::of_name(&name).ok_or(Error::of_ring(Cause::Unsupported))?],
-            Err(_) => Kind::CANDIDATES.to_vec(),
-        };
-        let mut failure = Error::of_ring(Cause::Unsupported);
-        for kind in kinds {
+        let decided = DECIDED.get().map(|kind| kind.name());
+        let candidates = Kind::CANDIDATES.into_iter();
+        let candidates =
+            candidates.skip_while(|kind| decided.is_some_and(|decided| decided != kind.name()));
+        let mut first_failure = None;
+        for kind in candidates {
             match kind.set_up(options) {
                 Ok(chosen) => {
-                    DECIDED.get_or_init(|| kind);
+                    DECIDED.get_or_init(|| decide(kind, first_failure));
                     return Ok(chosen);
                 }
-                Err(error) => failure = error,
+                // It is no better for another one.
+                Err(error) if error.cause() == Cause::Os(libc::EMFILE) => return Err(error),
+                Err(error) => first_failure = first_failure.or(Some((kind, error))),
             }
         }
-        Err(failure)
+        Err(first_failure.map_or(Error::of_ring(Cause::Unsupported), |(_, error)| error))
     }
+}
+
+/// Says in one line of the log that it is not the best one.
+fn decide(kind: Kind, failure: Option<(Kind, Error)>) -> Kind {
+    if let Some((better, error)) = failure {
+        log::warn!("the backend is {kind}, for {better} can't be used here: {error}");
+    }
+    kind
 }
 
 /// Passes a call on to the backend.

@@ -41,8 +41,8 @@ fn defer(builder: &mut Builder) {
 ///
 /// # Errors
 ///
-/// - [`Cause::Unsupported`]: there is no io_uring, it is forbidden, or it is older than 5.17.
-/// - [`Cause::Os`]: the system refused, for example because of a limit.
+/// - [`Cause::Unsupported`]: there is no io_uring, or it is older than 5.17.
+/// - [`Cause::Os`]: the system refused: it is forbidden (`EPERM`), or there is a limit (`ENOMEM`).
 pub fn build(entries: u32) -> Result<(IoUring, bool), Error> {
     let needed = |kind: &OpKind| !syscall::HAS_CALL.and(RECENT).contains(*kind);
     if let Some(kind) = OpKind::ALL.into_iter().filter(needed).find(|kind| masked().contains(*kind))
@@ -71,7 +71,7 @@ pub fn build(entries: u32) -> Result<(IoUring, bool), Error> {
 
 fn cause(error: &io::Error) -> Cause {
     match error.raw_os_error() {
-        Some(libc::ENOSYS | libc::EPERM | libc::EACCES) | None => Cause::Unsupported,
+        Some(libc::ENOSYS) | None => Cause::Unsupported,
         Some(code) => Cause::Os(code),
     }
 }
