@@ -14,7 +14,7 @@ use crate::op::{Link, RawOp};
 ///
 /// # Safety
 ///
-/// Every started key is answered exactly once: by `start`, by `stop`, or through `wait`; and nothing
+/// Every started key is answered exactly once: by `start`, by `stop`, or through `wait`; nothing
 /// touches the memory of its operation after that. A number that answers an operation that makes a
 /// descriptor is a descriptor that nobody else owns.
 pub unsafe trait Driver {
