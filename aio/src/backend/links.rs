@@ -111,6 +111,42 @@ impl Links {
         answered: &mut VecDeque<Answered>,
     ) {
         let whole = if link.is_linked() { &op.sent_whole() } else { op };
+        if self.chain == Chain::Flowing && self.eager > 0 && !is_special(op) {
+            self.eager -= 1;
+            // SAFETY: passed on.
+            match unsafe { driver.start(key, kind, whole) } {
+                Some(result) => {
+                    answered.push_back((key, result));
+                    if link == Link::Soft && breaks_a_chain(whole, result) {
+                        self.chain = Chain::Broken;
+                    }
+                }
+                None if link.is_linked() => {
+                    self.add(key, kind, whole, link, State::Running);
+                    self.chain = Chain::Held;
+                }
+                None => {}
+            }
+            return;
+        }
+        // SAFETY: passed on.
+        unsafe { self.start_special(driver, key, kind, whole, link, answered) };
+    }
+
+    /// Starts an operation that does not go to the driver, or not at once.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Links::start`].
+    unsafe fn start_special(
+        &mut self,
+        driver: &mut impl Driver,
+        key: Key,
+        kind: OpKind,
+        op: &RawOp,
+        link: Link,
+        answered: &mut VecDeque<Answered>,
+    ) {
         let is_limit = matches!(op, RawOp::LinkTimeout { .. });
         let result = match self.chain {
             // What it limits is complete, or never started.
@@ -118,28 +154,28 @@ impl Links {
             Chain::Broken => Some(Err(Cause::Canceled)),
             Chain::Flowing if self.eager > 0 => {
                 self.eager -= 1;
-                self.run(driver, key, kind, whole)
+                self.run(driver, key, kind, op)
             }
             Chain::Flowing => {
-                self.add(key, kind, whole, link, State::Delayed);
+                self.add(key, kind, op, link, State::Delayed);
                 self.delayed.push_back(key);
                 None
             }
             Chain::Held => {
-                self.add(key, kind, whole, link, State::Waiting);
+                self.add(key, kind, op, link, State::Waiting);
                 None
             }
         };
         match result {
             Some(result) => {
                 answered.push_back((key, result));
-                if link == Link::Soft && !is_limit && breaks_a_chain(whole, result) {
+                if link == Link::Soft && !is_limit && breaks_a_chain(op, result) {
                     self.chain = Chain::Broken;
                 }
             }
             None if self.chain == Chain::Flowing && link.is_linked() => {
                 if self.find(key).is_none() {
-                    self.add(key, kind, whole, link, State::Running);
+                    self.add(key, kind, op, link, State::Running);
                 }
                 self.chain = Chain::Held;
             }
@@ -398,6 +434,15 @@ impl Links {
         self.live -= 1;
         answered.push_back((key, result));
     }
+}
+
+/// Whether an operation needs more than the driver.
+#[inline]
+fn is_special(op: &RawOp) -> bool {
+    matches!(
+        op,
+        RawOp::Nop | RawOp::Cancel { .. } | RawOp::Close { .. } | RawOp::LinkTimeout { .. }
+    )
 }
 
 /// Whether an operation with this result breaks a soft chain: it failed, or moved less than it was

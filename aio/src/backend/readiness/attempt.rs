@@ -67,7 +67,11 @@ pub fn way(kind: OpKind, op: &RawOp) -> Way {
 }
 
 /// What is left of `op` after `moved` bytes.
+#[inline]
 pub fn rest(op: &RawOp, moved: u32) -> RawOp {
+    if moved == 0 {
+        return *op;
+    }
     let at = |offset: u64| match offset {
         RawOp::OWN_POSITION => RawOp::OWN_POSITION,
         offset => offset + u64::from(moved),
@@ -98,16 +102,27 @@ pub fn rest(op: &RawOp, moved: u32) -> RawOp {
 /// # Safety
 ///
 /// The memory that `op` names is valid during the call and, where it is written to, unused.
+#[inline]
 pub unsafe fn attempt(op: &RawOp, moved: u32, calls: &mut u64) -> Attempt {
-    let rest = rest(op, moved);
     *calls += 1;
-    match rest {
-        // SAFETY: as for this function; so for each of the following.
-        RawOp::Read { .. } | RawOp::Write { .. } => unsafe { transfer(&rest, moved, calls) },
-        // SAFETY: see above.
-        RawOp::Recv { .. } | RawOp::Send { .. } => unsafe { socket_transfer(&rest, moved) },
+    let left = rest(op, moved);
+    match left {
+        RawOp::Recv { fd, buf, len, flags } => {
+            let now = flags | libc::MSG_DONTWAIT;
+            // SAFETY: the buffer is valid and unused during the call.
+            let result = retried(|| unsafe { libc::recv(fd, buf.cast(), len as usize, now) });
+            socket_transfer(fd, len, flags, moved, result)
+        }
+        RawOp::Send { fd, buf, len, flags } => {
+            let now = flags | libc::MSG_DONTWAIT;
+            // SAFETY: the buffer is valid during the call.
+            let result = retried(|| unsafe { libc::send(fd, buf.cast(), len as usize, now) });
+            socket_transfer(fd, len, flags, moved, result)
+        }
+        // SAFETY: passed on.
+        RawOp::Read { .. } | RawOp::Write { .. } => unsafe { transfer(&left, moved, calls) },
         RawOp::Accept { fd } => accept(fd, calls),
-        // SAFETY: see above.
+        // SAFETY: passed on.
         RawOp::Connect { fd, address, len } => unsafe { connect(fd, address, len, moved, calls) },
         RawOp::Poll { fd, events } => match ready_events(fd, events) {
             Ok(0) => Attempt::NotReady(0),
@@ -118,6 +133,7 @@ pub unsafe fn attempt(op: &RawOp, moved: u32, calls: &mut u64) -> Attempt {
 }
 
 /// Calls `call` until no signal interrupts it; yields what it says, or the code of its failure.
+#[inline]
 fn retried(mut call: impl FnMut() -> isize) -> Result<u32, i32> {
     loop {
         if let Ok(count) = u32::try_from(call()) {
@@ -243,24 +259,15 @@ unsafe fn transfer_when_ready(op: &RawOp, moved: u32, calls: &mut u64) -> Attemp
     }
 }
 
-/// Sends or receives.
-///
-/// # Safety
-///
-/// As for [`attempt`].
-unsafe fn socket_transfer(op: &RawOp, moved: u32) -> Attempt {
-    let (fd, len, flags) = match *op {
-        RawOp::Recv { fd, len, flags, .. } | RawOp::Send { fd, len, flags, .. } => (fd, len, flags),
-        _ => return Attempt::Blocks(moved),
-    };
-    let flags_now = flags | libc::MSG_DONTWAIT;
-    let result = retried(|| match *op {
-        // SAFETY: the buffer is valid and unused during the call.
-        RawOp::Recv { buf, .. } => unsafe { libc::recv(fd, buf.cast(), len as usize, flags_now) },
-        // SAFETY: the buffer is valid during the call.
-        RawOp::Send { buf, .. } => unsafe { libc::send(fd, buf.cast(), len as usize, flags_now) },
-        _ => -1,
-    });
+/// What a send or receive of the last `len` bytes has come to.
+#[inline]
+fn socket_transfer(
+    fd: RawHandle,
+    len: u32,
+    flags: i32,
+    moved: u32,
+    result: Result<u32, i32>,
+) -> Attempt {
     match result {
         Ok(n) if n < len && n > 0 && flags & libc::MSG_WAITALL != 0 && is_stream(fd) => {
             // Peeked bytes are still there, and peeked at again.

@@ -62,14 +62,21 @@ impl<P: Poller> Readiness<P> {
     }
 
     /// Lets an operation wait for its descriptor; what else is to be done if that can't be.
-    fn wait_for(&mut self, pending: &Pending, fd: RawHandle, side: Side) -> Option<Attempt> {
-        self.waiters.enter(pending, fd, side);
+    fn wait_for(
+        &mut self,
+        key: Key,
+        op: &RawOp,
+        moved: u32,
+        fd: RawHandle,
+        side: Side,
+    ) -> Option<Attempt> {
+        self.waiters.enter(key, op, moved, fd, side);
         let Err(cause) = self.update_interest(fd) else { return None };
-        self.waiters.leave(pending.key, fd, side);
+        self.waiters.leave(key, fd, side);
         // That a watch ends can't fail.
         let _ = self.update_interest(fd);
         Some(match cause {
-            Cause::Os(libc::EPERM) => Attempt::Blocks(pending.moved),
+            Cause::Os(libc::EPERM) => Attempt::Blocks(moved),
             cause => Attempt::Done(Err(cause)),
         })
     }
@@ -93,7 +100,7 @@ impl<P: Poller> Readiness<P> {
             let threads = self.threads.get_or_insert_with(|| Threads::new(most, wake));
             // SAFETY: who started the operation keeps its memory in place until it is answered.
             unsafe { threads.start(key, &left) };
-            self.waiters.put(&Pending::new(key, op, moved), Place::Thread);
+            self.waiters.put_in_thread(key, op, moved);
             return None;
         }
         self.traffic.calls += 1;
@@ -154,20 +161,20 @@ impl<P: Poller> Readiness<P> {
     /// Tries an operation; an answer if it is complete.
     fn try_now(
         &mut self,
-        mut pending: Pending,
+        key: Key,
+        op: &RawOp,
         fd: RawHandle,
         side: Side,
     ) -> Option<Result<u32, Cause>> {
         // SAFETY: who started the operation keeps its memory in place until it is answered.
-        let mut attempted = unsafe { attempt(&pending.op, 0, &mut self.traffic.calls) };
+        let mut attempted = unsafe { attempt(op, 0, &mut self.traffic.calls) };
         if let Attempt::NotReady(moved) = attempted {
-            pending.moved = moved;
             if side == Side::Read {
                 self.waiters.set_drained(fd, true);
             }
-            attempted = self.wait_for(&pending, fd, side)?;
+            attempted = self.wait_for(key, op, moved, fd, side)?;
         }
-        self.conclude(pending.key, &pending.op, attempted)
+        self.conclude(key, op, attempted)
     }
 
     /// What follows from an attempt that came to an end.
@@ -258,7 +265,6 @@ fn is_in_vain(op: &RawOp) -> bool {
 unsafe impl<P: Poller> Driver for Readiness<P> {
     unsafe fn start(&mut self, key: Key, kind: OpKind, op: &RawOp) -> Option<Result<u32, Cause>> {
         self.traffic.submitted += 1;
-        let pending = Pending::new(key, op, 0);
         match way(kind, op) {
             Way::Timer => {
                 if let RawOp::Timeout { after } = *op {
@@ -275,10 +281,10 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
                 let is_behind =
                     !matches!(side, Side::Beside(_)) && self.waiters.first(fd, side) != Key::NONE;
                 if is_behind || (self.waiters.is_drained(fd) && is_in_vain(op)) {
-                    let attempted = self.wait_for(&pending, fd, side)?;
+                    let attempted = self.wait_for(key, op, 0, fd, side)?;
                     return self.conclude(key, op, attempted);
                 }
-                self.try_now(pending, fd, side)
+                self.try_now(key, op, fd, side)
             }
             Way::Block => self.block(key, op, 0),
             Way::Now => {
@@ -338,7 +344,7 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
         {
             threads.collect(&mut self.from_threads);
             while let Some((key, result)) = self.from_threads.pop_front() {
-                let Pending { op, moved, .. } = self.waiters.take(key);
+                let &Pending { op, moved, .. } = self.waiters.take(key);
                 done.push_back((key, self.finished(&op, moved, result)));
             }
         }

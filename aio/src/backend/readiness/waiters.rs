@@ -57,14 +57,6 @@ pub struct Waiters {
     queued: usize,
 }
 
-impl Pending {
-    /// An operation that nothing has become of yet.
-    pub fn new(key: Key, op: &RawOp, moved: u32) -> Pending {
-        let (place, before, after) = (Place::Nowhere, Key::NONE, Key::NONE);
-        Pending { key, op: *op, place, moved, before, after }
-    }
-}
-
 impl Waiters {
     /// Nobody.
     pub fn new() -> Waiters {
@@ -81,7 +73,7 @@ impl Waiters {
     pub fn make_room(&mut self, fd: RawHandle) {
         if fd as usize >= self.watches.len() {
             let queue = Queue { first: Key::NONE, last: Key::NONE };
-            let (interest, is_drained) = (Interest::default(), false);
+            let (interest, is_drained) = (Interest::NONE, false);
             let watch = Watch { read: queue, write: queue, beside: queue, is_drained, interest };
             self.watches.resize(fd as usize + 1, watch);
         }
@@ -104,22 +96,29 @@ impl Waiters {
         self.pending[key.slot()].moved = moved;
     }
 
-    /// Notes an operation where it is, but for those in queues.
-    pub fn put(&mut self, pending: &Pending, place: Place) {
+    /// Notes an operation that a thread has.
+    pub fn put_in_thread(&mut self, key: Key, op: &RawOp, moved: u32) {
+        let (before, after) = (Key::NONE, Key::NONE);
+        self.put(Pending { key, op: *op, place: Place::Thread, moved, before, after });
+    }
+
+    #[inline]
+    fn put(&mut self, pending: Pending) {
         let slot = pending.key.slot();
         if slot >= self.pending.len() {
-            let nothing = Pending { key: Key::NONE, place: Place::Nowhere, ..*pending };
+            let nothing = Pending { key: Key::NONE, place: Place::Nowhere, ..pending };
             self.pending.resize(slot + 1, nothing);
         }
-        self.pending[slot] = Pending { place, ..*pending };
+        self.pending[slot] = pending;
     }
 
     /// Takes an operation from where it is, unless that is a queue.
-    pub fn take(&mut self, key: Key) -> Pending {
+    #[inline]
+    pub fn take(&mut self, key: Key) -> &Pending {
         let pending = &mut self.pending[key.slot()];
         debug_assert!(pending.key == key, "what is taken is there");
         pending.place = Place::Nowhere;
-        *pending
+        pending
     }
 
     /// The first operation of a queue, or none.
@@ -135,8 +134,7 @@ impl Waiters {
 
     /// Puts an operation at the end of a queue.
     #[inline]
-    pub fn enter(&mut self, pending: &Pending, fd: RawHandle, side: Side) {
-        let key = pending.key;
+    pub fn enter(&mut self, key: Key, op: &RawOp, moved: u32, fd: RawHandle, side: Side) {
         let queue = self.watches[fd as usize].queue_mut(side);
         let before = std::mem::replace(&mut queue.last, key);
         if before == Key::NONE {
@@ -144,14 +142,15 @@ impl Waiters {
         } else {
             self.pending[before.slot()].after = key;
         }
-        self.put(&Pending { before, after: Key::NONE, ..*pending }, Place::At(fd, side));
+        let (place, after) = (Place::At(fd, side), Key::NONE);
+        self.put(Pending { key, op: *op, place, moved, before, after });
         self.queued += 1;
     }
 
     /// Takes an operation out of its queue.
     #[inline]
     pub fn leave(&mut self, key: Key, fd: RawHandle, side: Side) {
-        let Pending { before, after, .. } = self.take(key);
+        let &Pending { before, after, .. } = self.take(key);
         let queue = self.watches[fd as usize].queue_mut(side);
         if before == Key::NONE {
             queue.first = after;
@@ -184,8 +183,13 @@ impl Waiters {
     #[inline]
     pub fn new_interest(&mut self, fd: RawHandle) -> Option<Interest> {
         let watch = &self.watches[fd as usize];
-        let (read, write) = (watch.read.first != Key::NONE, watch.write.first != Key::NONE);
-        let mut interest = Interest { read, write, ..Interest::default() };
+        let mut interest = Interest::NONE;
+        if watch.read.first != Key::NONE {
+            interest |= Interest::READ;
+        }
+        if watch.write.first != Key::NONE {
+            interest |= Interest::WRITE;
+        }
         if watch.beside.first != Key::NONE {
             self.add_beside(watch.beside.first, &mut interest);
         }
@@ -199,10 +203,17 @@ impl Waiters {
         while key != Key::NONE {
             let pending = &self.pending[key.slot()];
             if let Place::At(_, Side::Beside(events)) = pending.place {
-                interest.read |= events & libc::POLLIN as u32 != 0;
-                interest.write |= events & libc::POLLOUT as u32 != 0;
-                interest.priority |= events & libc::POLLPRI as u32 != 0;
-                interest.end = true;
+                let events = events as libc::c_short;
+                for (event, wanted) in [
+                    (events, Interest::END),
+                    (libc::POLLIN, Interest::READ),
+                    (libc::POLLOUT, Interest::WRITE),
+                    (libc::POLLPRI, Interest::PRIORITY),
+                ] {
+                    if events & event == event {
+                        *interest |= wanted;
+                    }
+                }
             }
             key = pending.after;
         }
@@ -260,9 +271,9 @@ mod tests {
         waiters.make_room(7);
         let keys: Vec<Key> = (0..5).map(|_| slots.insert(())).collect();
         for key in &keys {
-            waiters.enter(&Pending::new(*key, &RawOp::Nop, 0), 7, READ);
+            waiters.enter(*key, &RawOp::Nop, 0, 7, READ);
         }
-        assert_eq!(waiters.new_interest(7), Some(Interest { read: true, ..Interest::default() }));
+        assert_eq!(waiters.new_interest(7), Some(Interest::READ));
         assert_eq!(waiters.new_interest(7), None);
         for (leaves, left) in [(2, vec![0, 1, 3, 4]), (0, vec![1, 3, 4]), (4, vec![1, 3])] {
             waiters.leave(keys[leaves], 7, READ);
@@ -273,7 +284,7 @@ mod tests {
         waiters.leave(keys[1], 7, READ);
         waiters.leave(keys[3], 7, READ);
         assert_eq!(waiters.first(7, READ), Key::NONE);
-        assert_eq!(waiters.new_interest(7), Some(Interest::default()));
+        assert_eq!(waiters.new_interest(7), Some(Interest::NONE));
         assert!(keys.iter().all(|key| waiters.find(*key).is_none()));
     }
 
@@ -282,10 +293,10 @@ mod tests {
         let (mut slots, mut waiters) = (Slots::new(), Waiters::new());
         waiters.make_room(1);
         for events in [libc::POLLIN, libc::POLLPRI] {
-            let pending = Pending::new(slots.insert(()), &RawOp::Nop, 0);
-            waiters.enter(&pending, 1, Side::Beside(events as u32));
+            let side = Side::Beside(events as u32);
+            waiters.enter(slots.insert(()), &RawOp::Nop, 0, 1, side);
         }
-        let all = Interest { read: true, write: false, priority: true, end: true };
+        let all = Interest::READ | Interest::PRIORITY | Interest::END;
         assert_eq!(waiters.new_interest(1), Some(all));
     }
 }
