@@ -3,11 +3,34 @@
 use std::io;
 
 use crate::error::Cause;
+use crate::handle::RawHandle;
 use crate::op::RawOp;
 
 /// Whether `op` never waits, so that a plain call costs less than a place in a queue.
 pub const fn never_waits(op: &RawOp) -> bool {
-    matches!(op, RawOp::Socket { .. } | RawOp::Bind { .. } | RawOp::Listen { .. })
+    matches!(
+        op,
+        RawOp::Socket { .. }
+            | RawOp::Bind { .. }
+            | RawOp::Listen { .. }
+            | RawOp::GetOption { .. }
+            | RawOp::SetOption { .. }
+    )
+}
+
+/// Whether what `socket` sends need not be copied: TCP and UDP over IP.
+pub fn sends_without_copy(socket: RawHandle) -> bool {
+    let option = |name| {
+        let mut value = 0i32;
+        let bytes = (&raw mut value).cast();
+        let op =
+            RawOp::GetOption { fd: socket, level: libc::SOL_SOCKET, name, value: bytes, len: 4 };
+        // SAFETY: the value is as long as said, and outlives the call.
+        let result = unsafe { call(&op) };
+        (result == Some(Ok(4))).then_some(value)
+    };
+    matches!(option(libc::SO_DOMAIN), Some(libc::AF_INET | libc::AF_INET6))
+        && matches!(option(libc::SO_PROTOCOL), Some(libc::IPPROTO_TCP | libc::IPPROTO_UDP))
 }
 
 /// Does `op` as its system call does it, blocking where that blocks; `None` if it has none.
@@ -72,7 +95,41 @@ unsafe fn call_once(op: &RawOp) -> Option<isize> {
         RawOp::Listen { fd, backlog } => unsafe { libc::listen(fd, backlog) },
         // SAFETY: the call takes numbers only.
         RawOp::Shutdown { fd, how } => unsafe { libc::shutdown(fd, how) },
-        RawOp::Accept { .. }
+        RawOp::SendMsg { fd, header, flags } => {
+            // SAFETY: the header and what it points to are valid during the call.
+            return Some(unsafe { libc::sendmsg(fd, header, flags) });
+        }
+        RawOp::RecvMsg { fd, header, flags } => {
+            // SAFETY: the header and what it points to are valid and unused during the call.
+            return Some(unsafe { libc::recvmsg(fd, header, flags) });
+        }
+        RawOp::SendZc { fd, buf, len, flags } => {
+            // SAFETY: the buffer is valid during the call.
+            return Some(unsafe { libc::send(fd, buf.cast(), len as usize, flags) });
+        }
+        RawOp::GetOption { fd, level, name, value, mut len } => {
+            // SAFETY: the value is valid and unused during the call.
+            match unsafe { libc::getsockopt(fd, level, name, value.cast(), &mut len) } {
+                0 => return Some(len as isize),
+                failed => failed,
+            }
+        }
+        RawOp::SetOption { fd, level, name, value, len } => {
+            // SAFETY: the value is valid during the call.
+            unsafe { libc::setsockopt(fd, level, name, value.cast(), len) }
+        }
+        RawOp::WaitId { pidfd, info, options } => {
+            // SAFETY: the info is valid and unused during the call.
+            unsafe { libc::waitid(libc::P_PIDFD, pidfd as libc::id_t, info, options) }
+        }
+        // The call would wake one.
+        RawOp::FutexWake { count: 0, .. } => 0,
+        // SAFETY: the word is valid during the call.
+        RawOp::FutexWake { word, count, mask, flags } => unsafe {
+            return Some(wake(word, count, mask, flags));
+        },
+        RawOp::FutexWait { .. }
+        | RawOp::Accept { .. }
         | RawOp::Connect { .. }
         | RawOp::Send { .. }
         | RawOp::Recv { .. }
@@ -83,3 +140,17 @@ unsafe fn call_once(op: &RawOp) -> Option<isize> {
     };
     Some(result as isize)
 }
+
+/// futex(2), whose flags differ from those of its successor.
+///
+/// # Safety
+///
+/// The word is valid during the call.
+unsafe fn wake(word: *const u32, count: u32, mask: u32, flags: u32) -> isize {
+    let private = if flags & FUTEX2_PRIVATE != 0 { libc::FUTEX_PRIVATE_FLAG } else { 0 };
+    let (what, nobody) = (libc::FUTEX_WAKE_BITSET | private, std::ptr::null::<()>());
+    // SAFETY: the caller promises it.
+    unsafe { libc::syscall(libc::SYS_futex, word, what, count, nobody, nobody, mask) as isize }
+}
+
+const FUTEX2_PRIVATE: u32 = 0x80;

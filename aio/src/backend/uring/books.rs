@@ -26,6 +26,8 @@ struct Started {
     /// The number that it succeeds with, without a word.
     quiet: Option<u32>,
     is_soft: bool,
+    /// What it was reported with, while the kernel still has its memory.
+    first: Option<i32>,
     /// Its neighbours in the chain.
     before: Key,
     after: Key,
@@ -73,8 +75,8 @@ impl Books {
         self.is_quiet = quiet.is_some();
         let (before, after) = (self.last, Key::NONE);
         let is_soft = link == Link::Soft;
-        let started =
-            Started { key, kind, progress: Progress::Pending, quiet, is_soft, before, after };
+        let progress = Progress::Pending;
+        let started = Started { key, kind, progress, quiet, is_soft, first: None, before, after };
         let slot = key.slot();
         if slot >= self.started.len() {
             let nothing = Started { key: Key::NONE, ..started };
@@ -103,6 +105,28 @@ impl Books {
     pub fn is_pending(&self, key: Key) -> bool {
         let op = self.started.get(key.slot()).filter(|op| op.key == key);
         op.is_some_and(|op| matches!(op.progress, Progress::Pending | Progress::Expired))
+    }
+
+    /// Whether the kernel has the operation, and may stop it: not so if it has only its memory.
+    pub fn is_stoppable(&self, key: Key) -> bool {
+        self.is_pending(key) && self.started[key.slot()].first.is_none()
+    }
+
+    /// Takes note of a report. `has_more` says that another one follows, when the kernel has let go
+    /// of the operation's memory: the operation is complete with that one, and its result is this.
+    pub fn report(
+        &mut self,
+        key: Key,
+        result: i32,
+        has_more: bool,
+        answered: &mut VecDeque<Answered>,
+    ) {
+        debug_assert!(self.is_pending(key), "a key is reported until it is complete");
+        let first = &mut self.started[key.slot()].first;
+        let result = *first.get_or_insert(result);
+        if !has_more {
+            self.complete(key, result, answered);
+        }
     }
 
     /// Answers an operation that the kernel reported, and those that this says something of.
@@ -253,6 +277,51 @@ mod tests {
             };
             assert_eq!(answered, expected);
         }
+    }
+
+    #[test]
+    fn what_the_kernel_still_reads_is_complete_when_it_lets_go() {
+        let zc = RawOp::SendZc { fd: 0, buf: std::ptr::null(), len: 8, flags: 0 };
+        for result in [8, 3, -libc::EPIPE] {
+            let mut books = Books::new();
+            let (keys, quiet) = chain(&mut books, &[(zc, Link::Hard), (RECV, Link::None)]);
+            assert_eq!(quiet, [false, false]);
+            let mut answered = VecDeque::new();
+            books.report(keys[0], result, true, &mut answered);
+            assert!(answered.is_empty() && books.is_pending(keys[0]));
+            assert!(!books.is_stoppable(keys[0]) && books.is_stoppable(keys[1]));
+            books.report(keys[1], 5, false, &mut answered);
+            assert_eq!(answered, [(keys[1], Ok(5))]);
+            books.report(keys[0], 0, false, &mut answered);
+            assert_eq!(answered[1], (keys[0], answer(OpKind::SendZc, result)));
+            assert!(!books.is_pending(keys[0]));
+        }
+    }
+
+    #[test]
+    fn what_fails_before_the_kernel_reads_it_is_complete_at_once() {
+        let zc = RawOp::SendZc { fd: 0, buf: std::ptr::null(), len: 8, flags: 0 };
+        let mut books = Books::new();
+        let (keys, _) = chain(&mut books, &[(zc, Link::None)]);
+        let mut answered = VecDeque::new();
+        books.report(keys[0], -libc::EBADF, false, &mut answered);
+        assert_eq!(answered, [(keys[0], Err(Cause::Os(libc::EBADF)))]);
+    }
+
+    #[test]
+    fn a_time_limit_that_is_up_waits_for_what_the_kernel_still_reads() {
+        let zc = RawOp::SendZc { fd: 0, buf: std::ptr::null(), len: 8, flags: 0 };
+        let limit = RawOp::LinkTimeout { after: std::ptr::null() };
+        let mut slots = Slots::new();
+        let (mut books, keys) = (Books::new(), [slots.insert(()), slots.insert(())]);
+        books.note(keys[0], OpKind::SendZc, &zc, Link::Soft, true);
+        books.note(keys[1], OpKind::LinkTimeout, &limit, Link::None, true);
+        let mut answered = VecDeque::new();
+        books.report(keys[0], 3, true, &mut answered);
+        books.report(keys[1], -libc::ETIME, false, &mut answered);
+        assert!(answered.is_empty());
+        books.report(keys[0], 0, false, &mut answered);
+        assert_eq!(answered, [(keys[0], Ok(3)), (keys[1], Ok(0))]);
     }
 
     #[test]

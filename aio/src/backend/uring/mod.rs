@@ -4,14 +4,16 @@ mod books;
 mod door;
 mod entry;
 mod probe;
+mod turns;
 
 use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
 
-use io_uring::{IoUring, squeue};
+use io_uring::{IoUring, cqueue, squeue};
 
 use self::books::Books;
 use self::door::Door;
+use self::turns::{Held, Turns};
 use super::{Answered, Backend, Mode, Options, Traffic, syscall};
 use crate::error::{Cause, Error};
 use crate::key::Key;
@@ -34,6 +36,7 @@ pub struct Uring {
     ring: IoUring,
     books: Books,
     chain: Chain,
+    turns: Turns,
     /// Whether linked operations of the batch that is being started may be quiet.
     is_quiet: bool,
     /// Operations that are to be asked again to stop.
@@ -51,6 +54,8 @@ enum Chain {
     InKernel,
     /// An operation failed before the kernel had anything, so that the rest is canceled.
     Broken,
+    /// A plain call waits for its turn, and the rest for the call.
+    Held,
 }
 
 impl Uring {
@@ -63,6 +68,7 @@ impl Uring {
             ring,
             books: Books::new(),
             chain: Chain::Empty,
+            turns: Turns::new(),
             is_quiet: false,
             stubborn: Vec::new(),
             cancels_by_handle,
@@ -97,12 +103,24 @@ unsafe impl Backend for Uring {
         link: Link,
         answered: &mut VecDeque<Answered>,
     ) {
+        let (kind, op) = self.stand_in(kind, op);
+        let op = &op;
         match self.answer_at_once(kind, op) {
             Some(result) => {
                 if result.is_err() && link == Link::Soft {
                     self.chain = Chain::Broken;
                 }
                 answered.push_back((key, result));
+            }
+            None if self.chain == Chain::Held => {
+                self.turns.hold(Held { key, kind, op: *op, link });
+            }
+            None if syscall::never_waits(op) && !probe::knows(&self.ring, kind) => {
+                self.books.note(key, kind, &RawOp::Nop, Link::None, false);
+                self.books.end_chain();
+                self.push(key, &RawOp::Nop, Link::None, false);
+                self.turns.push(Held { key, kind, op: *op, link });
+                self.chain = Chain::Held;
             }
             None => {
                 let is_quiet = self.books.note(key, kind, op, link, self.is_quiet);
@@ -123,13 +141,14 @@ unsafe impl Backend for Uring {
 
     fn wait(&mut self, mode: Mode, answered: &mut VecDeque<Answered>) -> Result<(), Error> {
         loop {
+            self.take_turns(answered);
             self.ask_again(answered);
             let queue = self.ring.submission();
             let has_work = !queue.is_empty() || queue.taskrun() || queue.cq_overflow();
             drop(queue);
             if !has_work {
                 self.collect(answered);
-                if !self.stubborn.is_empty() {
+                if !self.stubborn.is_empty() || self.turns.has_come() {
                     continue;
                 }
                 if mode == Mode::NonBlocking || !answered.is_empty() {
@@ -138,6 +157,9 @@ unsafe impl Backend for Uring {
             }
             let want = usize::from(mode == Mode::Blocking && answered.is_empty());
             let is_submitted = self.enter(want, answered).map_err(Error::of_ring)?;
+            if self.turns.has_come() {
+                continue;
+            }
             if is_submitted && (mode == Mode::NonBlocking || !answered.is_empty()) {
                 return Ok(());
             }
@@ -173,12 +195,51 @@ impl Uring {
     /// chain is broken, one that never waits, and a time limit on one that is complete.
     fn answer_at_once(&self, kind: OpKind, op: &RawOp) -> Option<Result<u32, Cause>> {
         match self.chain {
-            Chain::InKernel => None,
+            Chain::InKernel | Chain::Held => None,
             _ if kind == OpKind::LinkTimeout => Some(Ok(0)),
             Chain::Broken => Some(Err(Cause::Canceled)),
             // SAFETY: who starts the operation keeps its memory valid for longer than this call.
             Chain::Empty if syscall::never_waits(op) => unsafe { syscall::call(op) },
             Chain::Empty => None,
+        }
+    }
+
+    /// The operation that is done: a plain send where the kernel can't send without a copy.
+    fn stand_in(&self, kind: OpKind, op: &RawOp) -> (OpKind, RawOp) {
+        match *op {
+            RawOp::SendZc { fd, buf, len, flags }
+                if !probe::knows(&self.ring, kind) || !syscall::sends_without_copy(fd) =>
+            {
+                (OpKind::Send, RawOp::Send { fd, buf, len, flags })
+            }
+            op => (kind, op),
+        }
+    }
+
+    /// Makes the calls whose turn has come, and starts what comes after them.
+    fn take_turns(&mut self, answered: &mut VecDeque<Answered>) {
+        while let Some(turn) = self.turns.take() {
+            let (call, mut result) = (turn.call, turn.reported.unwrap_or(0));
+            let is_broken = result < 0;
+            if !is_broken {
+                // SAFETY: who started the operation keeps its memory valid until it is answered.
+                let called = unsafe { syscall::call(&call.op) };
+                result = match called.expect("what never waits is a plain call") {
+                    Ok(number) => number as i32,
+                    Err(Cause::Os(code)) => -code,
+                    Err(_) => -libc::EIO,
+                };
+            }
+            self.books.complete(call.key, result, answered);
+            self.reserve(turn.rest.len(), answered);
+            let breaks = is_broken || (result < 0 && call.link == Link::Soft);
+            self.chain = if breaks { Chain::Broken } else { Chain::Empty };
+            self.is_quiet = false;
+            for Held { key, kind, op, link } in turn.rest {
+                // SAFETY: as above.
+                unsafe { self.start(key, kind, &op, link, answered) };
+            }
+            self.chain = Chain::Empty;
         }
     }
 
@@ -239,8 +300,12 @@ impl Uring {
             let (number, result) = (completion.user_data(), completion.result());
             let key = Key::from_bits(number & !OURS);
             if number & OURS == 0 {
+                if self.turns.report(key, result) {
+                    continue;
+                }
                 is_any_invalid |= result == -libc::EINVAL;
-                self.books.complete(key, result, answered);
+                let has_more = cqueue::more(completion.flags());
+                self.books.report(key, result, has_more, answered);
             } else if result < 0 {
                 self.stubborn.push(key);
             }
@@ -266,7 +331,7 @@ impl Uring {
     /// turn in the chain may have come since, or is still to come.
     fn ask_again(&mut self, answered: &mut VecDeque<Answered>) {
         while let Some(key) = self.stubborn.pop() {
-            if !self.books.is_pending(key) {
+            if !self.books.is_stoppable(key) && !self.turns.holds(key) {
                 continue;
             }
             self.reserve(1, answered);

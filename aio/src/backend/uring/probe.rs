@@ -71,7 +71,8 @@ fn cause(error: &io::Error) -> Cause {
 
 /// Whether operations of this kind can be done.
 pub fn supports(ring: &IoUring, kind: OpKind) -> bool {
-    knows(ring, kind) || matches!(kind, OpKind::Socket | OpKind::Bind | OpKind::Listen)
+    let is_call = matches!(kind, OpKind::Socket | OpKind::Bind | OpKind::Listen);
+    is_call || kind == OpKind::SendZc || entry::opcode(kind).is_none() || knows(ring, kind)
 }
 
 /// Whether the kernel knows the opcode of `kind`.
@@ -81,5 +82,6 @@ pub fn knows(ring: &IoUring, kind: OpKind) -> bool {
         let mut probe = Probe::new();
         ring.submitter().register_probe(&mut probe).ok().map(|()| probe)
     });
-    probe.as_ref().is_some_and(|probe| probe.is_supported(entry::opcode(kind)))
+    let Some(code) = entry::opcode(kind) else { return false };
+    probe.as_ref().is_some_and(|probe| probe.is_supported(code))
 }
