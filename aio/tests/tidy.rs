@@ -25,6 +25,7 @@ const TABLES: Tables = Tables {
         "src/op/process.rs",
         "src/op/raw.rs",
         "src/ring.rs",
+        "tests/conformance/option.rs",
         "tests/soundness.rs",
         "tests/soundness_alone.rs",
     ],

@@ -130,7 +130,7 @@ impl Received {
             is_control_truncated: header.msg_flags & libc::MSG_CTRUNC != 0,
             ..Received::default()
         };
-        let used = control.len().min(header.msg_controllen as usize);
+        let used = control.len().min(header.msg_controllen as _);
         // SAFETY: so much of it was written by the OS; the caller promises the rest.
         unsafe { received.decode(&control[..used]) };
         received
@@ -151,7 +151,9 @@ impl Received {
             let owned = numbers.filter(is_open).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
             match (level, kind) {
                 (libc::SOL_SOCKET, libc::SCM_RIGHTS) => self.descriptors.extend(owned),
-                (libc::SOL_SOCKET, SCM_PIDFD) => self.sender = owned.last(),
+                (libc::SOL_SOCKET, SCM_PIDFD) => {
+                    owned.for_each(|fd| self.sender = Some(fd));
+                }
                 _ => self.control.push(ControlMessage { level, kind, data: data.to_vec() }),
             }
             rest = rest.get(len.max(HEADER).next_multiple_of(WORD)..).unwrap_or_default();

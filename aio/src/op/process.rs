@@ -143,7 +143,7 @@ pub enum ChildState {
 /// Source: waitid(2) with `P_PIDFD`; `IORING_OP_WAITID`, Linux 6.7.
 pub fn wait_id<F: IntoDescriptor>(pidfd: F) -> WaitId<F::Descriptor> {
     let pidfd = pidfd.into_descriptor();
-    WaitId { pidfd, options: libc::WEXITED, info: Info::new() }
+    WaitId { pidfd, options: libc::WEXITED, info: Info::new(), mistake: None }
 }
 
 /// See [`wait_id`].
@@ -153,6 +153,7 @@ pub struct WaitId<F> {
     pub pidfd: F,
     options: i32,
     info: Info,
+    mistake: Option<Cause>,
 }
 
 impl<F> WaitId<F> {
@@ -179,11 +180,13 @@ impl<F: Descriptor> Operation for WaitId<F> {
 
     fn lower(&mut self) -> RawOp {
         let (pidfd, options) = (self.pidfd.raw(), self.options);
+        // The OS would say that it is an invalid argument.
+        self.mistake = (pidfd == NO_PROCESS).then_some(Cause::Os(libc::EBADF));
         RawOp::WaitId { pidfd, info: &mut self.info.0, options }
     }
 
     fn finish(&mut self, answer: Answer) -> Result<Waited, Error> {
-        answer.done(OpKind::WaitId).map(|()| self.info.waited())
+        answer.or_mistake(self.mistake).done(OpKind::WaitId).map(|()| self.info.waited())
     }
 }
 

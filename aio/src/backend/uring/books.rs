@@ -112,19 +112,17 @@ impl Books {
         self.is_pending(key) && self.started[key.slot()].first.is_none()
     }
 
-    /// Takes note of a report. `has_more` says that another one follows, when the kernel has let go
-    /// of the operation's memory: the operation is complete with that one, and its result is this.
-    pub fn report(
-        &mut self,
-        key: Key,
-        result: i32,
-        has_more: bool,
-        answered: &mut VecDeque<Answered>,
-    ) {
-        debug_assert!(self.is_pending(key), "a key is reported until it is complete");
-        let first = &mut self.started[key.slot()].first;
-        let result = *first.get_or_insert(result);
-        if !has_more {
+    /// Notes the result of an operation whose memory the kernel still has.
+    pub fn keep(&mut self, key: Key, result: i32) {
+        debug_assert!(self.is_stoppable(key), "a key is reported once");
+        self.started[key.slot()].first = Some(result);
+    }
+
+    /// Answers an operation whose memory the kernel has let go of. It says so, too, of one that was
+    /// canceled before it started, after it has reported that.
+    pub fn let_go(&mut self, key: Key, answered: &mut VecDeque<Answered>) {
+        let result = self.started[key.slot()].first.filter(|_| self.is_pending(key));
+        if let Some(result) = result {
             self.complete(key, result, answered);
         }
     }
@@ -203,6 +201,8 @@ fn only_success(op: &RawOp) -> Option<u32> {
 /// What a completion says.
 fn answer(kind: OpKind, result: i32) -> Result<u32, Cause> {
     match (kind, -result) {
+        // It counts what it stopped, if that waited for a futex or a process.
+        (OpKind::LinkTimeout, ..=-1) => Err(Cause::Expired),
         (_, ..=0) => Ok(result as u32),
         (OpKind::Timeout, libc::ETIME) => Ok(0),
         (OpKind::LinkTimeout, libc::ETIME) => Err(Cause::Expired),
@@ -287,25 +287,26 @@ mod tests {
             let (keys, quiet) = chain(&mut books, &[(zc, Link::Hard), (RECV, Link::None)]);
             assert_eq!(quiet, [false, false]);
             let mut answered = VecDeque::new();
-            books.report(keys[0], result, true, &mut answered);
+            books.keep(keys[0], result);
             assert!(answered.is_empty() && books.is_pending(keys[0]));
             assert!(!books.is_stoppable(keys[0]) && books.is_stoppable(keys[1]));
-            books.report(keys[1], 5, false, &mut answered);
+            books.complete(keys[1], 5, &mut answered);
             assert_eq!(answered, [(keys[1], Ok(5))]);
-            books.report(keys[0], 0, false, &mut answered);
+            books.let_go(keys[0], &mut answered);
             assert_eq!(answered[1], (keys[0], answer(OpKind::SendZc, result)));
             assert!(!books.is_pending(keys[0]));
         }
     }
 
     #[test]
-    fn what_fails_before_the_kernel_reads_it_is_complete_at_once() {
+    fn what_is_canceled_before_the_kernel_reads_it_is_answered_once() {
         let zc = RawOp::SendZc { fd: 0, buf: std::ptr::null(), len: 8, flags: 0 };
         let mut books = Books::new();
         let (keys, _) = chain(&mut books, &[(zc, Link::None)]);
         let mut answered = VecDeque::new();
-        books.report(keys[0], -libc::EBADF, false, &mut answered);
-        assert_eq!(answered, [(keys[0], Err(Cause::Os(libc::EBADF)))]);
+        books.complete(keys[0], -libc::ECANCELED, &mut answered);
+        books.let_go(keys[0], &mut answered);
+        assert_eq!(answered, [(keys[0], Err(Cause::Canceled))]);
     }
 
     #[test]
@@ -317,10 +318,10 @@ mod tests {
         books.note(keys[0], OpKind::SendZc, &zc, Link::Soft, true);
         books.note(keys[1], OpKind::LinkTimeout, &limit, Link::None, true);
         let mut answered = VecDeque::new();
-        books.report(keys[0], 3, true, &mut answered);
-        books.report(keys[1], -libc::ETIME, false, &mut answered);
+        books.keep(keys[0], 3);
+        books.complete(keys[1], -libc::ETIME, &mut answered);
         assert!(answered.is_empty());
-        books.report(keys[0], 0, false, &mut answered);
+        books.let_go(keys[0], &mut answered);
         assert_eq!(answered, [(keys[0], Ok(3)), (keys[1], Ok(0))]);
     }
 

@@ -304,8 +304,11 @@ impl Uring {
                     continue;
                 }
                 is_any_invalid |= result == -libc::EINVAL;
-                let has_more = cqueue::more(completion.flags());
-                self.books.report(key, result, has_more, answered);
+                match completion.flags() {
+                    flags if cqueue::notif(flags) => self.books.let_go(key, answered),
+                    flags if cqueue::more(flags) => self.books.keep(key, result),
+                    _ => self.books.complete(key, result, answered),
+                }
             } else if result < 0 {
                 self.stubborn.push(key);
             }
