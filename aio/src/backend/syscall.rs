@@ -154,3 +154,74 @@ unsafe fn wake(word: *const u32, count: u32, mask: u32, flags: u32) -> isize {
 }
 
 const FUTEX2_PRIVATE: u32 = 0x80;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::unix::net::UnixStream;
+    use std::process::Command;
+    use std::sync::atomic::AtomicU32;
+
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+    use super::*;
+    use crate::error::Error;
+    use crate::op::{self, Answer, ChildState, Operation, SocketOption};
+
+    fn plainly<O: Operation>(mut op: O) -> Result<O::Output, Error> {
+        let lowered = op.lower();
+        // SAFETY: the operation stays where it is until it is answered.
+        let result = unsafe { call(&lowered) }.expect("it has a plain call");
+        // SAFETY: the call has made what it answers.
+        op.finish(unsafe { Answer::new(result) })
+    }
+
+    #[test]
+    fn messages_go_plainly() {
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        let file = File::open("/dev/null").expect("a file");
+        let sent = plainly(op::send_msg(&ours, ["a", "b"]).descriptors([&file]));
+        assert_eq!((sent, plainly(op::send_zc(&ours, "c"))), (Ok(2), Ok(1)));
+        let received = plainly(op::recv_msg(&theirs, [&mut [0; 2]]).descriptors(1));
+        let received = received.expect("a message");
+        assert_eq!((received.len, received.descriptors.len()), (2, 1));
+    }
+
+    #[test]
+    fn options_are_set_and_asked_for_plainly() {
+        let (ours, _theirs) = UnixStream::pair().expect("a pair of sockets");
+        let option = SocketOption::KEEP_ALIVE;
+        assert_eq!(plainly(op::set_socket_option(&ours, option, true)), Ok(()));
+        assert_eq!(plainly(op::get_socket_option(&ours, option)), Ok(true));
+    }
+
+    #[test]
+    #[expect(clippy::zombie_processes, reason = "it is the operation that waits")]
+    fn a_process_is_waited_for_plainly() {
+        let child = Command::new("true").spawn().expect("a program");
+        let pid = Pid::from_raw(child.id() as i32).expect("a number");
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).expect("a child");
+        let waited = plainly(op::wait_id(pidfd)).expect("it ends");
+        assert!(matches!(waited.state, ChildState::Exited(status) if status.success()));
+    }
+
+    #[test]
+    fn a_futex_is_woken_plainly() {
+        let word = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            let ours = scope.spawn(|| {
+                let what = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+                let for_ever = std::ptr::null::<libc::timespec>();
+                // SAFETY: the word outlives the call.
+                unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), what, 0, for_ever) }
+            });
+            assert_eq!(plainly(op::futex_wake(&word, 0)), Ok(0));
+            while plainly(op::futex_wake(&word, 1)) == Ok(0) {
+                std::thread::yield_now();
+            }
+            assert_eq!(ours.join().expect("no panic"), 0);
+        });
+        let refused = plainly(op::futex_wake(&word, 1).mask(0)).map_err(|error| error.cause());
+        assert_eq!(refused, Err(Cause::Os(libc::EINVAL)));
+    }
+}

@@ -11,8 +11,8 @@ use crate::kind::OpKind;
 ///
 /// Yields `n`, the bytes sent, as [`send`](super::send()) does, but not before the OS has let go
 /// of `buf`: on a TCP connection when the peer has acknowledged the bytes, which a peer that does
-/// not read delays, and a cancel does not hasten. The next operation of a chain does not wait for
-/// that.
+/// not read delays, and neither a cancel nor dropping a queue hastens. The next operation of a
+/// chain does not wait for that.
 ///
 /// # Errors
 ///

@@ -15,6 +15,7 @@ mod model;
 #[expect(unsafe_code, reason = "names an option that has no constant")]
 mod option;
 mod places;
+#[expect(clippy::zombie_processes, reason = "it is the operations that wait for them")]
 mod process;
 mod scene;
 mod socket;

@@ -394,8 +394,8 @@ fn a_message_without_a_peer_is_enotconn_or_edestaddrreq(_: &mut Scene) -> Kept {
 fn a_buffer_as_long_as_can_be_is_received_into(scene: &mut Scene) -> Kept {
     let (ours, theirs) = scene.unix();
     give(&theirs, b"some");
-    let mut longest = vec![vec![0u8; 3 << 30], vec![0; 1 << 30]];
-    let received = aio::single(op::recv_msg(&ours, longest.iter_mut().collect::<Vec<_>>()))?;
+    let mut longest = [vec![0u8; 3 << 30], vec![0; 1 << 30]];
+    let received = aio::single(op::recv_msg(&ours, longest.each_mut()))?;
     assert_eq!((received.len, &longest[0][..5]), (4, &b"some\0"[..]));
     Ok(())
 }

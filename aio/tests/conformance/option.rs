@@ -127,7 +127,7 @@ fn what_follows_an_option_can_be_canceled_while_the_option_waits(scene: &mut Sce
             assert_eq!(cause(found.take(queue)), Cause::NotFound);
             queue.queue(op::cancel(first.id()))?.detach(queue);
             queue.complete(Mode::Blocking)?;
-            while queue.complete(Mode::NonBlocking)?.len() > 0 {}
+            while !queue.complete(Mode::NonBlocking)?.is_empty() {}
             queue.queue(op::cancel(last.id()))?.detach(queue);
             queue.complete_all()?;
             assert_eq!(cause(first.take(queue)), Cause::Canceled);

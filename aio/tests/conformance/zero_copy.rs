@@ -7,10 +7,10 @@ use std::os::unix::net::UnixDatagram;
 use std::thread;
 
 use corio_aio::op::{Any, Operation, Value};
-use corio_aio::{self as aio, Mode, op};
+use corio_aio::{self as aio, Cause, Mode, op};
 
 use crate::places::{can_be_canceled, fails_in_each_place, in_each_place};
-use crate::scene::{Kept, Scene, code, promises};
+use crate::scene::{Kept, Scene, cause, code, promises};
 
 promises![
     a_send_zc_arrives_over_tcp_udp_and_unix,
@@ -21,6 +21,8 @@ promises![
     a_send_zc_works_in_each_place_of_a_chain,
     a_send_zc_fails_in_each_place_of_a_chain,
     a_send_zc_to_a_full_socket_can_be_canceled,
+    a_send_zc_that_never_starts_is_answered_once,
+    a_send_zc_that_nobody_reads_keeps_its_success_through_a_cancel,
     a_send_zc_is_supported,
 ];
 
@@ -150,6 +152,44 @@ fn a_send_zc_to_a_full_socket_can_be_canceled(scene: &mut Scene) -> Kept {
     full(&ours)?;
     can_be_canceled(scene, op::send_zc(ours, vec![1; 1 << 16]))?;
     drop(theirs);
+    Ok(())
+}
+
+fn a_send_zc_that_never_starts_is_answered_once(scene: &mut Scene) -> Kept {
+    let (ours, _theirs) = scene.tcp();
+    let closed = scene.closed();
+    let mut queue = scene.queue(8);
+    queue.scope(|queue| -> Kept {
+        for _ in 0..200 {
+            let (failed, sent, nop) = queue.queue_all((
+                op::recv(&closed, vec![0; 4]).soft(),
+                op::send_zc(&ours, "never"),
+                op::nop(),
+            ))?;
+            assert_eq!(queue.complete_all()?.len(), 3);
+            assert_eq!(code(failed.take(queue)), libc::EBADF);
+            assert_eq!((cause(sent.take(queue)), nop.take(queue)), (Cause::Canceled, Ok(())));
+        }
+        Ok(())
+    })
+}
+
+fn a_send_zc_that_nobody_reads_keeps_its_success_through_a_cancel(scene: &mut Scene) -> Kept {
+    let (ours, mut theirs) = scene.tcp();
+    let mut queue = scene.queue(4);
+    let bytes: Vec<u8> = (0..8 << 20).map(|index| (index % 251) as u8).collect();
+    let sent = queue.queue(op::send_zc(ours, bytes.clone()))?;
+    queue.complete(Mode::NonBlocking)?;
+    queue.queue(op::cancel(sent.id()))?.detach(&mut queue);
+    queue.complete(Mode::NonBlocking)?;
+    let reader = thread::spawn(move || {
+        let mut back = Vec::new();
+        theirs.read_to_end(&mut back).map(|_| back)
+    });
+    queue.complete_all()?;
+    let n = sent.take(&mut queue)?;
+    let back = reader.join().expect("no panic")?;
+    assert!(n > 0 && back == bytes[..n], "{n} were sent, {} came", back.len());
     Ok(())
 }
 
