@@ -45,7 +45,15 @@ pub enum RawOp {
     Poll { fd: RawHandle, events: u32 },
 }
 
-const _: () = assert!(size_of::<RawOp>() <= 40, "operations are copied to and fro");
+// SAFETY: it only says where memory is. Who follows its pointers promises that they may be followed
+// there and then, whichever thread that is.
+unsafe impl Send for RawOp {}
+
+// SAFETY: as above; and a shared one can only be copied.
+unsafe impl Sync for RawOp {}
+
+/// One is copied for each operation that is started.
+const _: () = assert!(size_of::<RawOp>() <= 40);
 
 impl RawOp {
     /// The most bytes that one call of the OS moves (Linux: 2 GiB less a page).
