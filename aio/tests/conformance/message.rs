@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use corio_aio::op::{Any, ControlMessage, Operation, SocketOption, Value};
-use corio_aio::{self as aio, SockAddr, op};
+use corio_aio::{self as aio, Cause, Mode, SockAddr, op};
 
 use crate::file::without_descriptors;
 use crate::places::{can_be_canceled, fails_in_each_place, in_each_place};
@@ -38,6 +38,7 @@ promises![
     messages_work_in_each_place_of_a_chain,
     messages_fail_in_each_place_of_a_chain,
     a_recv_msg_can_be_canceled_and_leaves_its_buffers_alone,
+    a_recv_msg_that_is_canceled_late_loses_no_message,
     a_send_msg_to_a_full_socket_can_be_canceled,
     a_recv_msg_from_a_peer_that_reset_is_econnreset,
     a_message_without_a_peer_is_enotconn_or_edestaddrreq,
@@ -356,6 +357,34 @@ fn a_recv_msg_can_be_canceled_and_leaves_its_buffers_alone(scene: &mut Scene) ->
     let received = aio::single(op::recv_msg(&receive.socket, receive.bufs.each_mut()))?;
     assert_eq!((received.len, receive.bufs.concat()), (4, b"late".to_vec()));
     Ok(())
+}
+
+fn a_recv_msg_that_is_canceled_late_loses_no_message(scene: &mut Scene) -> Kept {
+    let (ours, theirs) = scene.unix();
+    let file = File::open("/dev/null")?;
+    let receive = || op::recv_msg(&ours, [vec![0; 4]]).descriptors(1);
+    let mut queue = scene.queue(4);
+    queue.scope(|queue| -> Kept {
+        for round in 0..200 {
+            let received = queue.queue(receive())?;
+            queue.complete(Mode::NonBlocking)?;
+            queue.queue(op::cancel(received.id()))?.detach(queue);
+            if round % 2 == 0 {
+                queue.complete(Mode::NonBlocking)?;
+            }
+            aio::single(op::send_msg(&theirs, ["x"]).descriptors([&file]))?;
+            queue.complete_all()?;
+            let received = match received.take(queue) {
+                Ok(received) => received,
+                Err(error) => {
+                    assert_eq!(error.cause(), Cause::Canceled);
+                    aio::single(receive())?
+                }
+            };
+            assert_eq!((received.len, received.descriptors.len()), (1, 1));
+        }
+        Ok(())
+    })
 }
 
 fn a_send_msg_to_a_full_socket_can_be_canceled(scene: &mut Scene) -> Kept {

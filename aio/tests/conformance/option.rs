@@ -16,6 +16,7 @@ promises![
     an_option_after_a_failure_is_canceled_and_not_set,
     a_time_limit_on_an_option_succeeds,
     two_options_in_a_chain_are_set_one_after_the_other,
+    an_option_is_set_before_its_socket_is_closed,
     options_are_supported,
 ];
 
@@ -188,6 +189,21 @@ fn two_options_in_a_chain_are_set_one_after_the_other(scene: &mut Scene) -> Kept
         op::get_socket_option(&ours, option),
     ))?;
     assert_eq!((before, n, after), (true, 2, false));
+    Ok(())
+}
+
+fn an_option_is_set_before_its_socket_is_closed(scene: &mut Scene) -> Kept {
+    let (ours, theirs) = scene.unix();
+    let ours = aio::Closing::new(ours);
+    let option = SocketOption::KEEP_ALIVE;
+    let (_, (), is_set, ()) = aio::multi((
+        op::send(&ours, b"bye").soft(),
+        op::set_socket_option(&ours, option, true).soft(),
+        op::get_socket_option(&ours, option).soft(),
+        op::close(&ours),
+    ))?;
+    assert!(is_set && ours.into_inner().is_none());
+    assert_eq!(aio::single(op::recv(&theirs, &mut [0; 4]).wait_all())?, 3);
     Ok(())
 }
 
