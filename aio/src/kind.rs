@@ -34,6 +34,26 @@ pub enum OpKind {
     Recv,
     /// [`op::shutdown`](crate::op::shutdown)
     Shutdown,
+    /// [`op::send_msg`](crate::op::send_msg)
+    SendMsg,
+    /// [`op::recv_msg`](crate::op::recv_msg)
+    RecvMsg,
+    /// [`op::send_zc`](crate::op::send_zc)
+    SendZc,
+    /// [`op::get_socket_option`](crate::op::get_socket_option)
+    GetSocketOption,
+    /// [`op::set_socket_option`](crate::op::set_socket_option)
+    SetSocketOption,
+    /// [`op::read_tty`](crate::op::read_tty)
+    ReadTty,
+    /// [`op::child_exit`](crate::op::child_exit)
+    ChildExit,
+    /// [`op::wait_id`](crate::op::wait_id)
+    WaitId,
+    /// [`op::futex_wait`](crate::op::futex_wait)
+    FutexWait,
+    /// [`op::futex_wake`](crate::op::futex_wake)
+    FutexWake,
     /// [`op::timeout`](crate::op::timeout)
     Timeout,
     /// [`op::link_timeout`](crate::op::link_timeout)
@@ -52,7 +72,7 @@ pub enum OpKind {
 
 impl OpKind {
     /// Every operation.
-    pub const ALL: [OpKind; 21] = [
+    pub const ALL: [OpKind; 31] = [
         OpKind::Nop,
         OpKind::Read,
         OpKind::Write,
@@ -67,6 +87,16 @@ impl OpKind {
         OpKind::Send,
         OpKind::Recv,
         OpKind::Shutdown,
+        OpKind::SendMsg,
+        OpKind::RecvMsg,
+        OpKind::SendZc,
+        OpKind::GetSocketOption,
+        OpKind::SetSocketOption,
+        OpKind::ReadTty,
+        OpKind::ChildExit,
+        OpKind::WaitId,
+        OpKind::FutexWait,
+        OpKind::FutexWake,
         OpKind::Timeout,
         OpKind::LinkTimeout,
         OpKind::Cancel,
@@ -93,6 +123,16 @@ impl OpKind {
             OpKind::Send => "send",
             OpKind::Recv => "recv",
             OpKind::Shutdown => "shutdown",
+            OpKind::SendMsg => "send_msg",
+            OpKind::RecvMsg => "recv_msg",
+            OpKind::SendZc => "send_zc",
+            OpKind::GetSocketOption => "get_socket_option",
+            OpKind::SetSocketOption => "set_socket_option",
+            OpKind::ReadTty => "read_tty",
+            OpKind::ChildExit => "child_exit",
+            OpKind::WaitId => "wait_id",
+            OpKind::FutexWait => "futex_wait",
+            OpKind::FutexWake => "futex_wake",
             OpKind::Timeout => "timeout",
             OpKind::LinkTimeout => "link_timeout",
             OpKind::Cancel => "cancel",
@@ -125,6 +165,11 @@ impl Kinds {
         .with(OpKind::Send)
         .with(OpKind::Recv)
         .with(OpKind::Shutdown)
+        .with(OpKind::SendMsg)
+        .with(OpKind::RecvMsg)
+        .with(OpKind::SendZc)
+        .with(OpKind::ReadTty)
+        .with(OpKind::ChildExit)
         .with(OpKind::NotifyEventSource)
         .with(OpKind::WaitEventSource)
         .with(OpKind::CloseEventSource);

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::fs::File;
+use std::process::ExitStatus;
 
 use super::private::Sealed;
-use super::{Answer, Events, Link, Operation, RawOp};
+use super::{Answer, Events, Link, Operation, RawOp, Received, Waited};
 use crate::error::Error;
 use crate::kind::OpKind;
 
@@ -41,6 +42,18 @@ pub enum Value {
     Socket(socket2::Socket),
     /// What a descriptor is ready for.
     Events(Events),
+    /// A message.
+    Message(Box<Received>),
+    /// A socket's option that is on or off.
+    Flag(bool),
+    /// A socket's option that is a number.
+    Number(i32),
+    /// A socket's option that is neither.
+    Bytes(Box<[u8]>),
+    /// How a child ended.
+    Exit(ExitStatus),
+    /// What became of a process.
+    Waited(Waited),
 }
 
 impl<'a> Any<'a> {
@@ -140,5 +153,41 @@ impl From<socket2::Socket> for Value {
 impl From<Events> for Value {
     fn from(events: Events) -> Value {
         Value::Events(events)
+    }
+}
+
+impl From<Received> for Value {
+    fn from(message: Received) -> Value {
+        Value::Message(Box::new(message))
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Value {
+        Value::Flag(flag)
+    }
+}
+
+impl From<i32> for Value {
+    fn from(number: i32) -> Value {
+        Value::Number(number)
+    }
+}
+
+impl From<ExitStatus> for Value {
+    fn from(status: ExitStatus) -> Value {
+        Value::Exit(status)
+    }
+}
+
+impl From<Waited> for Value {
+    fn from(waited: Waited) -> Value {
+        Value::Waited(waited)
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Value {
+    fn from(bytes: [u8; N]) -> Value {
+        Value::Bytes(Box::new(bytes))
     }
 }

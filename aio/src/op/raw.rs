@@ -2,6 +2,9 @@
 
 use std::os::fd::{FromRawFd, OwnedFd};
 
+use socket2::SockAddrStorage;
+
+use super::header::{Header, Received};
 use crate::error::{Cause, Error};
 use crate::handle::RawHandle;
 use crate::key::Key;
@@ -28,11 +31,29 @@ pub enum RawOp {
     Send { fd: RawHandle, buf: *const u8, len: u32, flags: i32 },
     Recv { fd: RawHandle, buf: *mut u8, len: u32, flags: i32 },
     Shutdown { fd: RawHandle, how: i32 },
+    SendMsg { fd: RawHandle, header: *const libc::msghdr, flags: i32 },
+    RecvMsg { fd: RawHandle, header: *mut libc::msghdr, flags: i32 },
+    SendZc { fd: RawHandle, buf: *const u8, len: u32, flags: i32 },
+    GetOption { fd: RawHandle, level: i32, name: i32, value: *mut u8, len: u32 },
+    SetOption { fd: RawHandle, level: i32, name: i32, value: *const u8, len: u32 },
+    WaitId { pidfd: RawHandle, info: *mut libc::siginfo_t, options: i32 },
+    FutexWait { word: *const u32, expected: u32, mask: u32, flags: u32 },
+    FutexWake { word: *const u32, count: u32, mask: u32, flags: u32 },
     Timeout { after: *const Timespec },
     LinkTimeout { after: *const Timespec },
     Cancel { ring: u64, target: Key },
     Poll { fd: RawHandle, events: u32 },
 }
+
+// SAFETY: it only says where memory is. Who follows its pointers promises that they may be followed
+// there and then, whichever thread that is.
+unsafe impl Send for RawOp {}
+
+// SAFETY: as above; and a shared one can only be copied.
+unsafe impl Sync for RawOp {}
+
+/// One is copied for each operation that is started.
+const _: () = assert!(size_of::<RawOp>() <= 40);
 
 impl RawOp {
     /// The most bytes that one call of the OS moves (Linux: 2 GiB less a page).
@@ -63,6 +84,12 @@ impl RawOp {
         match self {
             RawOp::Send { fd, buf, len, flags } => {
                 RawOp::Send { fd, buf, len, flags: flags | libc::MSG_WAITALL }
+            }
+            RawOp::SendZc { fd, buf, len, flags } => {
+                RawOp::SendZc { fd, buf, len, flags: flags | libc::MSG_WAITALL }
+            }
+            RawOp::SendMsg { fd, header, flags } => {
+                RawOp::SendMsg { fd, header, flags: flags | libc::MSG_WAITALL }
             }
             op => op,
         }
@@ -123,6 +150,29 @@ impl Answer {
     /// Why it failed.
     pub(crate) fn cause(&self) -> Option<Cause> {
         self.0.err()
+    }
+
+    /// The answer, where a `mistake` was known before, and the OS was asked for something that
+    /// fails in its stead.
+    pub(crate) fn or_mistake(self, mistake: Option<Cause>) -> Answer {
+        match (self.0, mistake) {
+            (Err(Cause::Os(_)), Some(mistake)) => Answer(Err(mistake)),
+            (result, _) => Answer(result),
+        }
+    }
+
+    /// The message that was received with this header, which points to the other two.
+    pub(super) fn message(
+        self,
+        kind: OpKind,
+        header: &Header,
+        control: &[u8],
+        address: SockAddrStorage,
+    ) -> Result<Received, Error> {
+        let len = self.count(kind)?;
+        // SAFETY: it succeeded, so that the OS received a message; its operation asks once, and
+        // with the header that it was lowered to.
+        Ok(unsafe { Received::new(len, header, control, address) })
     }
 
     /// The number, for an operation that counts.

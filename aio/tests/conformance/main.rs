@@ -8,11 +8,20 @@ mod dynamic;
 mod ends;
 mod event;
 mod file;
+mod futex;
 mod links;
+mod message;
 mod model;
+#[expect(unsafe_code, reason = "names an option that has no constant")]
+mod option;
+mod places;
+#[expect(clippy::zombie_processes, reason = "it is the operations that wait for them")]
+mod process;
 mod scene;
 mod socket;
 mod transfer;
+mod tty;
+mod zero_copy;
 
 use std::env;
 use std::fs;
@@ -27,17 +36,23 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scene::{Kept, Promise, Scene};
 
 /// The promises, by area.
-const AREAS: [(&str, &[Promise]); 10] = [
+const AREAS: [(&str, &[Promise]); 16] = [
     ("batch", batch::PROMISES),
     ("control", control::PROMISES),
     ("dynamic", dynamic::PROMISES),
     ("ends", ends::PROMISES),
     ("event", event::PROMISES),
     ("file", file::PROMISES),
+    ("futex", futex::PROMISES),
     ("links", links::PROMISES),
+    ("message", message::PROMISES),
     ("model", model::PROMISES),
+    ("option", option::PROMISES),
+    ("process", process::PROMISES),
     ("socket", socket::PROMISES),
     ("transfer", transfer::PROMISES),
+    ("tty", tty::PROMISES),
+    ("zero_copy", zero_copy::PROMISES),
 ];
 
 /// A promise that takes longer waits for something that never comes.

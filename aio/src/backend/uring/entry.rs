@@ -1,8 +1,9 @@
 //! Which entry of the submission queue an operation is: one arm each.
 
 use io_uring::opcode::{
-    Accept, AsyncCancel, AsyncCancel2, Bind, Close, Connect, Fsync, LinkTimeout, Listen, Nop,
-    OpenAt, PollAdd, Read, Recv, Send, Shutdown, Socket, Timeout, Write,
+    Accept, AsyncCancel, AsyncCancel2, Bind, Close, Connect, Fsync, FutexWait, FutexWake,
+    LinkTimeout, Listen, Nop, OpenAt, PollAdd, Read, Recv, RecvMsg, Send, SendMsg, SendZc,
+    Shutdown, Socket, Timeout, WaitId, Write,
 };
 use io_uring::squeue::Entry;
 use io_uring::types::{self, CancelBuilder, Fd, FsyncFlags, TimeoutFlags};
@@ -44,14 +45,32 @@ pub fn of(op: &RawOp, link: Link) -> Entry {
         }
         RawOp::Connect { fd, address, len } => Connect::new(Fd(fd), address, len).build(), // 5.5
         RawOp::Send { fd, buf, len, flags } => {
-            // The next operation must not start between two parts of what is sent.
-            let whole = if link.is_linked() { libc::MSG_WAITALL } else { 0 };
-            Send::new(Fd(fd), buf, len).flags(flags | whole).build() // 5.6
+            Send::new(Fd(fd), buf, len).flags(flags | whole(link)).build() // 5.6
         }
         RawOp::Recv { fd, buf, len, flags } => {
             Recv::new(Fd(fd), buf, len).flags(flags).build() // 5.6
         }
         RawOp::Shutdown { fd, how } => Shutdown::new(Fd(fd), how).build(), // 5.11
+        RawOp::SendMsg { fd, header, flags } => {
+            SendMsg::new(Fd(fd), header).flags((flags | whole(link)) as u32).build() // 5.3
+        }
+        RawOp::RecvMsg { fd, header, flags } => {
+            RecvMsg::new(Fd(fd), header).flags(flags as u32).build() // 5.3
+        }
+        RawOp::SendZc { fd, buf, len, flags } => {
+            SendZc::new(Fd(fd), buf, len).flags(flags | whole(link)).build() // 6.0
+        }
+        // They are plain calls, and do not come here.
+        RawOp::GetOption { .. } | RawOp::SetOption { .. } => Nop::new().build(),
+        RawOp::WaitId { pidfd, info, options } => {
+            WaitId::new(libc::P_PIDFD, pidfd as libc::id_t, options).infop(info).build() // 6.7
+        }
+        RawOp::FutexWait { word, expected, mask, flags } => {
+            FutexWait::new(word, expected.into(), mask.into(), flags).build() // 6.7
+        }
+        RawOp::FutexWake { word, count, mask, flags } => {
+            FutexWake::new(word, count.into(), mask.into(), flags).build() // 6.7
+        }
         RawOp::Timeout { after } => {
             // That the time is up breaks no chain, since 5.16.
             Timeout::new(after.cast()).flags(TimeoutFlags::ETIME_SUCCESS).build() // 5.4
@@ -60,6 +79,11 @@ pub fn of(op: &RawOp, link: Link) -> Entry {
         RawOp::Cancel { target, .. } => cancel(target),                         // 5.5
         RawOp::Poll { fd, events } => PollAdd::new(Fd(fd), events).build(),     // 5.1
     }
+}
+
+/// The flag of a linked send: the next operation must not start between two parts of what is sent.
+fn whole(link: Link) -> i32 {
+    if link.is_linked() { libc::MSG_WAITALL } else { 0 }
 }
 
 /// Asks the operation of `key` to stop.
@@ -78,11 +102,12 @@ pub fn moment() -> Entry {
     Timeout::new(&MOMENT).flags(TimeoutFlags::ETIME_SUCCESS).build()
 }
 
-/// The opcode that the kernel must know for operations of this kind.
-pub const fn opcode(kind: OpKind) -> u8 {
-    match kind {
+/// The opcode that the kernel must know for operations of this kind; `None` if it has none, and
+/// they are plain calls.
+pub const fn opcode(kind: OpKind) -> Option<u8> {
+    Some(match kind {
         OpKind::Nop => Nop::CODE,
-        OpKind::Read | OpKind::WaitEventSource => Read::CODE,
+        OpKind::Read | OpKind::ReadTty | OpKind::WaitEventSource => Read::CODE,
         OpKind::Write | OpKind::NotifyEventSource => Write::CODE,
         OpKind::Fsync => Fsync::CODE,
         OpKind::OpenAt => OpenAt::CODE,
@@ -95,9 +120,16 @@ pub const fn opcode(kind: OpKind) -> u8 {
         OpKind::Send => Send::CODE,
         OpKind::Recv => Recv::CODE,
         OpKind::Shutdown => Shutdown::CODE,
+        OpKind::SendMsg => SendMsg::CODE,
+        OpKind::RecvMsg => RecvMsg::CODE,
+        OpKind::SendZc => SendZc::CODE,
+        OpKind::GetSocketOption | OpKind::SetSocketOption => return None,
+        OpKind::WaitId => WaitId::CODE,
+        OpKind::FutexWait => FutexWait::CODE,
+        OpKind::FutexWake => FutexWake::CODE,
         OpKind::Timeout => Timeout::CODE,
         OpKind::LinkTimeout => LinkTimeout::CODE,
         OpKind::Cancel => AsyncCancel::CODE,
-        OpKind::Poll => PollAdd::CODE,
-    }
+        OpKind::Poll | OpKind::ChildExit => PollAdd::CODE,
+    })
 }

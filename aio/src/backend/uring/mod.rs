@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::os::fd::AsRawFd;
 
-use io_uring::{IoUring, squeue};
+use io_uring::{IoUring, cqueue, squeue};
 
 use self::books::Books;
 use self::door::Door;
@@ -245,6 +245,7 @@ impl Kernel {
 
     /// Puts the entries of an operation into the submission queue.
     fn push(&mut self, key: Key, kind: OpKind, op: &RawOp, link: Link, is_quiet: bool) {
+        let op = &self.stand_in(op);
         let is_quiet = self.books.note(key, kind, op, link, is_quiet);
         if !link.is_linked() {
             self.books.end_chain();
@@ -262,6 +263,19 @@ impl Kernel {
         };
         flags.set(squeue::Flags::SKIP_SUCCESS, is_quiet);
         self.push_entry(entry::of(op, link).flags(flags).user_data(key.to_bits()));
+    }
+
+    /// What the kernel is to do: it sends without a copy where it can.
+    fn stand_in(&self, op: &RawOp) -> RawOp {
+        match *op {
+            RawOp::SendZc { fd, buf, len, flags }
+                if !probe::knows(&self.ring, OpKind::SendZc)
+                    || !syscall::sends_without_copy(fd) =>
+            {
+                RawOp::Send { fd, buf, len, flags }
+            }
+            op => op,
+        }
     }
 
     fn push_entry(&mut self, entry: squeue::Entry) {
@@ -305,7 +319,11 @@ impl Kernel {
             let key = Key::from_bits(number & !OURS);
             if number & OURS == 0 {
                 is_any_invalid |= result == -libc::EINVAL;
-                self.books.complete(key, result, answered);
+                match completion.flags() {
+                    flags if cqueue::notif(flags) => self.books.let_go(key, answered),
+                    flags if cqueue::more(flags) => self.books.keep(key, result),
+                    _ => self.books.complete(key, result, answered),
+                }
             } else if result < 0 {
                 self.stubborn.push(key);
             }
@@ -331,7 +349,7 @@ impl Kernel {
     /// turn in the chain may have come since, or is still to come.
     fn ask_again(&mut self, answered: &mut VecDeque<Answered>) {
         while let Some(key) = self.stubborn.pop() {
-            if !self.books.is_pending(key) {
+            if !self.books.is_stoppable(key) {
                 continue;
             }
             self.reserve(1, answered);
