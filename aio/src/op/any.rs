@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::{PipeReader, PipeWriter};
 
 use super::private::Sealed;
-use super::{Answer, Events, Link, Operation, RawOp};
+use super::{Answer, Events, Link, Operation, RawOp, Stat};
 use crate::error::Error;
 use crate::kind::OpKind;
 
@@ -37,6 +38,10 @@ pub enum Value {
     Count(usize),
     /// An open file.
     File(File),
+    /// The two ends of a pipe.
+    Pipe(PipeReader, PipeWriter),
+    /// What a file is.
+    Stat(Box<Stat>),
     /// A socket.
     Socket(socket2::Socket),
     /// What a descriptor is ready for.
@@ -128,6 +133,18 @@ impl From<usize> for Value {
 impl From<File> for Value {
     fn from(file: File) -> Value {
         Value::File(file)
+    }
+}
+
+impl From<(PipeReader, PipeWriter)> for Value {
+    fn from((reader, writer): (PipeReader, PipeWriter)) -> Value {
+        Value::Pipe(reader, writer)
+    }
+}
+
+impl From<Stat> for Value {
+    fn from(stat: Stat) -> Value {
+        Value::Stat(Box::new(stat))
     }
 }
 

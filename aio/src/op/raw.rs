@@ -2,10 +2,14 @@
 
 use std::os::fd::{FromRawFd, OwnedFd};
 
+use super::Stat;
 use crate::error::{Cause, Error};
 use crate::handle::RawHandle;
 use crate::key::Key;
 use crate::kind::OpKind;
+
+/// A path, as the OS reads it.
+type Path = *const libc::c_char;
 
 /// An operation as a backend sees it: numbers and pointers.
 ///
@@ -15,24 +19,176 @@ use crate::kind::OpKind;
 #[expect(missing_docs, reason = "the fields are those of the operations in `op`")]
 pub enum RawOp {
     Nop,
-    Read { fd: RawHandle, buf: *mut u8, len: u32, offset: u64 },
-    Write { fd: RawHandle, buf: *const u8, len: u32, offset: u64 },
-    Fsync { fd: RawHandle, data_only: bool },
-    OpenAt { dir: RawHandle, path: *const libc::c_char, flags: i32, mode: u32 },
-    Close { fd: RawHandle, shared: bool, lingers: bool },
-    Socket { domain: i32, kind: i32, protocol: i32 },
-    Bind { fd: RawHandle, address: *const libc::sockaddr, len: u32 },
-    Listen { fd: RawHandle, backlog: i32 },
-    Accept { fd: RawHandle },
-    Connect { fd: RawHandle, address: *const libc::sockaddr, len: u32 },
-    Send { fd: RawHandle, buf: *const u8, len: u32, flags: i32 },
-    Recv { fd: RawHandle, buf: *mut u8, len: u32, flags: i32 },
-    Shutdown { fd: RawHandle, how: i32 },
-    Timeout { after: *const Timespec },
-    LinkTimeout { after: *const Timespec },
-    Cancel { ring: u64, target: Key },
-    Poll { fd: RawHandle, events: u32 },
+    Read {
+        fd: RawHandle,
+        buf: *mut u8,
+        len: u32,
+        offset: u64,
+    },
+    Write {
+        fd: RawHandle,
+        buf: *const u8,
+        len: u32,
+        offset: u64,
+    },
+    Fsync {
+        fd: RawHandle,
+        data_only: bool,
+    },
+    OpenAt {
+        dir: RawHandle,
+        path: Path,
+        flags: i32,
+        mode: u32,
+    },
+    Readv {
+        fd: RawHandle,
+        vectors: *const libc::iovec,
+        count: u32,
+        offset: u64,
+    },
+    Writev {
+        fd: RawHandle,
+        vectors: *const libc::iovec,
+        count: u32,
+        offset: u64,
+    },
+    Ftruncate {
+        fd: RawHandle,
+        len: u64,
+    },
+    Fallocate {
+        fd: RawHandle,
+        mode: i32,
+        offset: u64,
+        len: u64,
+    },
+    Fadvise {
+        fd: RawHandle,
+        offset: u64,
+        len: u32,
+        advice: i32,
+    },
+    Madvise {
+        address: *const u8,
+        len: u32,
+        advice: i32,
+    },
+    SyncFileRange {
+        fd: RawHandle,
+        offset: u64,
+        len: u32,
+        flags: u32,
+    },
+    Splice {
+        from: RawHandle,
+        from_at: u64,
+        to: RawHandle,
+        to_at: u64,
+        len: u32,
+        flags: u32,
+    },
+    /// If it succeeds, `ends` names two descriptors that nobody else owns.
+    Pipe {
+        ends: *mut [RawHandle; 2],
+    },
+    Statx {
+        dir: RawHandle,
+        path: Path,
+        flags: i32,
+        mask: u32,
+        stat: *mut Stat,
+    },
+    RenameAt {
+        from: RawHandle,
+        old: Path,
+        to: RawHandle,
+        new: Path,
+        flags: u32,
+    },
+    UnlinkAt {
+        dir: RawHandle,
+        path: Path,
+        flags: i32,
+    },
+    MkdirAt {
+        dir: RawHandle,
+        path: Path,
+        mode: u32,
+    },
+    SymlinkAt {
+        target: Path,
+        dir: RawHandle,
+        path: Path,
+    },
+    LinkAt {
+        from: RawHandle,
+        old: Path,
+        to: RawHandle,
+        new: Path,
+        flags: i32,
+    },
+    Close {
+        fd: RawHandle,
+        shared: bool,
+        lingers: bool,
+    },
+    Socket {
+        domain: i32,
+        kind: i32,
+        protocol: i32,
+    },
+    Bind {
+        fd: RawHandle,
+        address: *const libc::sockaddr,
+        len: u32,
+    },
+    Listen {
+        fd: RawHandle,
+        backlog: i32,
+    },
+    Accept {
+        fd: RawHandle,
+    },
+    Connect {
+        fd: RawHandle,
+        address: *const libc::sockaddr,
+        len: u32,
+    },
+    Send {
+        fd: RawHandle,
+        buf: *const u8,
+        len: u32,
+        flags: i32,
+    },
+    Recv {
+        fd: RawHandle,
+        buf: *mut u8,
+        len: u32,
+        flags: i32,
+    },
+    Shutdown {
+        fd: RawHandle,
+        how: i32,
+    },
+    Timeout {
+        after: *const Timespec,
+    },
+    LinkTimeout {
+        after: *const Timespec,
+    },
+    Cancel {
+        ring: u64,
+        target: Key,
+    },
+    Poll {
+        fd: RawHandle,
+        events: u32,
+    },
 }
+
+/// One is copied for each operation that is started.
+const _: () = assert!(size_of::<RawOp>() <= 40);
 
 impl RawOp {
     /// The most bytes that one call of the OS moves (Linux: 2 GiB less a page).
@@ -81,7 +237,8 @@ impl Answer {
     ///
     /// # Safety
     ///
-    /// If the operation makes a descriptor, the number is one that nobody else owns.
+    /// If the operation makes a descriptor, the number is one that nobody else owns; if it makes
+    /// two, those that it has written are.
     pub const unsafe fn new(result: Result<u32, Cause>) -> Answer {
         Answer(result)
     }
@@ -117,5 +274,12 @@ impl Answer {
             Ok(fd) => Ok(unsafe { OwnedFd::from_raw_fd(fd as RawHandle) }),
             Err(cause) => Err(Error::new(kind, cause)),
         }
+    }
+
+    /// The two descriptors that it has written to `ends`, for an operation that makes two.
+    pub(crate) fn handles(self, kind: OpKind, ends: [RawHandle; 2]) -> Result<[OwnedFd; 2], Error> {
+        self.done(kind)?;
+        // SAFETY: who made the answer promised that the two are its own, and it is used up here.
+        Ok(ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) }))
     }
 }

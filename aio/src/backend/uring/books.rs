@@ -169,6 +169,9 @@ fn only_success(op: &RawOp) -> Option<u32> {
         RawOp::Read { len, .. } | RawOp::Write { len, .. } | RawOp::Send { len, .. } => Some(len),
         RawOp::Nop
         | RawOp::Fsync { .. }
+        | RawOp::Fallocate { .. }
+        | RawOp::Fadvise { .. }
+        | RawOp::SyncFileRange { .. }
         | RawOp::Close { .. }
         | RawOp::Connect { .. }
         | RawOp::Shutdown { .. } => Some(0),

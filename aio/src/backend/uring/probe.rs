@@ -71,7 +71,8 @@ fn cause(error: &io::Error) -> Cause {
 
 /// Whether operations of this kind can be done.
 pub fn supports(ring: &IoUring, kind: OpKind) -> bool {
-    knows(ring, kind) || matches!(kind, OpKind::Socket | OpKind::Bind | OpKind::Listen)
+    knows(ring, kind)
+        || matches!(kind, OpKind::Pipe | OpKind::Socket | OpKind::Bind | OpKind::Listen)
 }
 
 /// Whether the kernel knows the opcode of `kind`.
