@@ -4,15 +4,20 @@
 
 mod batch;
 mod control;
+mod dir;
 mod dynamic;
 mod ends;
 mod event;
 mod file;
 mod links;
+mod linux;
 mod model;
+mod pipe;
+mod positions;
 mod scene;
 mod socket;
 mod transfer;
+mod vectored;
 
 use std::fs;
 use std::process::ExitCode;
@@ -25,17 +30,21 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scene::{BACKENDS, Backend, Kept, Promise, Scene};
 
 /// The promises, by area.
-const AREAS: [(&str, &[Promise]); 10] = [
+const AREAS: [(&str, &[Promise]); 14] = [
     ("batch", batch::PROMISES),
     ("control", control::PROMISES),
+    ("dir", dir::PROMISES),
     ("dynamic", dynamic::PROMISES),
     ("ends", ends::PROMISES),
     ("event", event::PROMISES),
     ("file", file::PROMISES),
     ("links", links::PROMISES),
+    ("linux", linux::PROMISES),
     ("model", model::PROMISES),
+    ("pipe", pipe::PROMISES),
     ("socket", socket::PROMISES),
     ("transfer", transfer::PROMISES),
+    ("vectored", vectored::PROMISES),
 ];
 
 /// A promise that takes longer waits for something that never comes.

@@ -119,6 +119,11 @@ pub fn cancel_all_of(fd: RawHandle) -> Entry {
     AsyncCancel2::new(CancelBuilder::fd(Fd(fd)).all()).build()
 }
 
+/// Does nothing.
+pub fn nothing() -> Entry {
+    Nop::new().build()
+}
+
 /// Waits a moment: the time between two attempts to stop an operation that has not started.
 pub fn moment() -> Entry {
     static MOMENT: types::Timespec = types::Timespec::new().nsec(1_000_000);

@@ -3,6 +3,7 @@
 mod books;
 mod door;
 mod entry;
+mod held;
 mod probe;
 
 use std::collections::VecDeque;
@@ -12,6 +13,7 @@ use io_uring::{IoUring, squeue};
 
 use self::books::Books;
 use self::door::Door;
+use self::held::{Held, Waiting};
 use super::{Answered, Backend, Mode, Options, Traffic, syscall};
 use crate::error::{Cause, Error};
 use crate::key::Key;
@@ -24,7 +26,8 @@ const OURS: u64 = 1 << Key::BITS;
 /// The number of our own entries whose completion says nothing.
 const SILENT: u64 = OURS | Key::NONE.to_bits();
 
-/// How many entries the longest operation takes: a close that cancels first.
+/// How many entries the longest operation takes: a close that cancels first, or one that a chain
+/// ends with before its rest.
 const MOST_ENTRIES: usize = 2;
 
 /// An io_uring instance.
@@ -33,6 +36,7 @@ pub struct Uring {
     door: Door,
     ring: IoUring,
     books: Books,
+    held: Held,
     chain: Chain,
     /// Whether linked operations of the batch that is being started may be quiet.
     is_quiet: bool,
@@ -49,6 +53,10 @@ enum Chain {
     Empty,
     /// The kernel has the operation before the next one.
     InKernel,
+    /// It has, but would not notice if that one fails: a time limit may follow, the rest waits.
+    Unnoticed,
+    /// The rest waits.
+    Held,
     /// An operation failed before the kernel had anything, so that the rest is canceled.
     Broken,
 }
@@ -62,6 +70,7 @@ impl Uring {
             door: Door::new(ring.as_raw_fd()),
             ring,
             books: Books::new(),
+            held: Held::default(),
             chain: Chain::Empty,
             is_quiet: false,
             stubborn: Vec::new(),
@@ -97,39 +106,27 @@ unsafe impl Backend for Uring {
         link: Link,
         answered: &mut VecDeque<Answered>,
     ) {
-        match self.answer_at_once(kind, op) {
-            Some(result) => {
-                if result.is_err() && link == Link::Soft {
-                    self.chain = Chain::Broken;
-                }
-                answered.push_back((key, result));
-            }
-            None => {
-                let is_quiet = self.books.note(key, kind, op, link, self.is_quiet);
-                self.push(key, op, link, is_quiet);
-                self.chain = Chain::InKernel;
-            }
-        }
-        if !link.is_linked() {
-            self.chain = Chain::Empty;
-            self.books.end_chain();
-        }
+        self.start_next(Waiting { key, kind, op: *op, link, is_canceled: false }, answered);
     }
 
     fn cancel(&mut self, key: Key, answered: &mut VecDeque<Answered>) {
+        if self.held.cancel(key) {
+            return;
+        }
         self.reserve(1, answered);
         self.push_entry(entry::cancel(key).user_data(OURS | key.to_bits()));
     }
 
     fn wait(&mut self, mode: Mode, answered: &mut VecDeque<Answered>) -> Result<(), Error> {
         loop {
+            self.start_held(answered);
             self.ask_again(answered);
             let queue = self.ring.submission();
             let has_work = !queue.is_empty() || queue.taskrun() || queue.cq_overflow();
             drop(queue);
             if !has_work {
                 self.collect(answered);
-                if !self.stubborn.is_empty() {
+                if !self.stubborn.is_empty() || self.held.is_any_ready() {
                     continue;
                 }
                 if mode == Mode::NonBlocking || !answered.is_empty() {
@@ -154,6 +151,59 @@ unsafe impl Backend for Uring {
 }
 
 impl Uring {
+    /// Starts the next operation of a chain, or holds it back.
+    fn start_next(&mut self, next: Waiting, answered: &mut VecDeque<Answered>) {
+        let Waiting { key, kind, op, link, .. } = next;
+        match (self.chain, self.answer_at_once(kind, &op)) {
+            (Chain::Unnoticed, _) if kind == OpKind::LinkTimeout => {
+                self.books.note(key, kind, &op, Link::None, false);
+                self.push(key, &op, Link::None, false);
+                self.chain = Chain::Held;
+            }
+            (Chain::Unnoticed, _) => {
+                // What waits is linked to something, so that a time limit could have followed.
+                let flags = squeue::Flags::SKIP_SUCCESS;
+                self.push_entry(entry::nothing().flags(flags).user_data(SILENT));
+                self.held.put(next);
+                self.chain = Chain::Held;
+            }
+            (Chain::Held, _) => self.held.put(next),
+            (_, Some(result)) => {
+                if result.is_err() && link == Link::Soft {
+                    self.chain = Chain::Broken;
+                }
+                answered.push_back((key, result));
+            }
+            (_, None) => {
+                let is_quiet = self.books.note(key, kind, &op, link, self.is_quiet);
+                self.push(key, &op, link, is_quiet);
+                self.chain = Chain::InKernel;
+                if link == Link::Soft && held::fails_unnoticed(&op) {
+                    self.held.wait_for(key);
+                    self.chain = Chain::Unnoticed;
+                }
+            }
+        }
+        if !link.is_linked() {
+            self.chain = Chain::Empty;
+            self.books.end_chain();
+        }
+    }
+
+    /// Starts what was held back and need not be any more.
+    fn start_held(&mut self, answered: &mut VecDeque<Answered>) {
+        while let Some(rest) = self.held.next() {
+            self.reserve(rest.len(), answered);
+            self.is_quiet = false;
+            for next in rest {
+                self.start_next(next, answered);
+                if next.is_canceled {
+                    self.stubborn.push(next.key);
+                }
+            }
+        }
+    }
+
     /// Makes room for `count` operations, so that they stay together.
     fn reserve(&mut self, count: usize, answered: &mut VecDeque<Answered>) {
         let needed = count * MOST_ENTRIES;
@@ -173,7 +223,7 @@ impl Uring {
     /// chain is broken, one that never waits, and a time limit on one that is complete.
     fn answer_at_once(&self, kind: OpKind, op: &RawOp) -> Option<Result<u32, Cause>> {
         match self.chain {
-            Chain::InKernel => None,
+            Chain::InKernel | Chain::Unnoticed | Chain::Held => None,
             _ if kind == OpKind::LinkTimeout => Some(Ok(0)),
             Chain::Broken => Some(Err(Cause::Canceled)),
             // SAFETY: who starts the operation keeps its memory valid for longer than this call.
@@ -245,6 +295,7 @@ impl Uring {
                 self.stubborn.push(key);
             }
         }
+        self.held.settle(&self.books, answered);
         if is_any_invalid {
             self.name_what_is_unsupported(answered.iter_mut().skip(known));
         }
