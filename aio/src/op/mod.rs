@@ -120,9 +120,9 @@ pub trait Operation: Sized + private::Sealed {
     /// The next operation of the batch starts when this one has succeeded; if it fails, the rest
     /// of its chain is [`Canceled`](crate::Cause::Canceled).
     ///
-    /// A short [`read()`] or [`write()`] counts as a failure for this, and so does a short [`readv`],
-    /// [`writev`] or [`splice`]; a short [`recv`] does not. A linked [`send`] sends all of its bytes
-    /// before the next operation starts.
+    /// A short [`read()`], [`write()`], [`readv`], [`writev`] or [`splice`] counts as a failure for
+    /// this, a short [`recv`] does not. A linked [`send`] sends all of its bytes before the next
+    /// operation starts.
     fn soft(self) -> Soft<Self> {
         Soft(self)
     }

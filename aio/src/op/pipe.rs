@@ -25,7 +25,8 @@ use crate::kind::OpKind;
 ///
 /// - [`Cause::Os`](crate::Cause::Os)`(EMFILE)`: the process has no descriptors left.
 ///
-/// Source: pipe2(2); `IORING_OP_PIPE`, Linux 6.16; a plain call before that, at the head of a chain.
+/// Source: pipe2(2); `IORING_OP_PIPE`, Linux 6.16; a plain call before that, at the head of a
+/// chain.
 pub const fn pipe() -> Pipe {
     Pipe { ends: [CLOSED; 2] }
 }

@@ -51,8 +51,8 @@ fn list<V: AsRef<[libc::iovec]>>(vectors: &V) -> (*const libc::iovec, u32) {
 /// Reads from `file` into `bufs`, which it fills one after the other: from the file's own position,
 /// which moves on, unless [`at`](Readv::at) says from where.
 ///
-/// Yields the bytes read, of all buffers together, as [`read`](super::read()) does; with no buffers,
-/// 0. What they don't reach is untouched.
+/// Yields the bytes read, of all buffers together, as [`read`](super::read()) does; with no
+/// buffers, 0. What they don't reach is untouched.
 ///
 /// ```
 /// use corio_aio::{self as aio, op};

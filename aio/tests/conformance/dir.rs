@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use corio_aio::op::{Any, Operation, Value};
 use corio_aio::{self as aio, Cause, Closing, Cwd, op};
@@ -47,11 +47,11 @@ fn named(scene: &mut Scene) -> PathBuf {
     path
 }
 
-fn holds(path: &PathBuf, name: &PathBuf) -> bool {
+fn holds(path: &Path, name: &Path) -> bool {
     fs::read(path).is_ok_and(|contents| contents == name.as_os_str().as_encoded_bytes())
 }
 
-fn exists(path: &PathBuf) -> bool {
+fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
@@ -110,15 +110,14 @@ fn a_rename_that_does_not_fit_tells_why(scene: &mut Scene) -> Kept {
     let (file, dir, full, missing) = (named(scene), scene.path(), scene.path(), scene.path());
     fs::create_dir(&dir)?;
     fs::create_dir_all(full.join("inside"))?;
-    let rename =
-        |old: &PathBuf, new: &PathBuf| code(aio::single(op::rename_at(Cwd, old, Cwd, new)));
+    let rename = |old: &Path, new: &Path| code(aio::single(op::rename_at(Cwd, old, Cwd, new)));
     assert_eq!(rename(&missing, &file), libc::ENOENT);
     assert_eq!(rename(&file, &missing.join("inside")), libc::ENOENT);
     assert_eq!(rename(&file, &dir), libc::EISDIR);
     assert_eq!(rename(&dir, &file), libc::ENOTDIR);
     assert_eq!(rename(&dir, &full), libc::ENOTEMPTY);
     assert_eq!(rename(&full, &full.join("inside").join("itself")), libc::EINVAL);
-    assert_eq!(rename(&file, &PathBuf::from("/proc/file")), libc::EXDEV);
+    assert_eq!(rename(&file, Path::new("/proc/file")), libc::EXDEV);
     Ok(())
 }
 
@@ -186,8 +185,7 @@ fn a_symlink_says_its_target(scene: &mut Scene) -> Kept {
 
 fn a_symlink_that_can_not_be_tells_why(scene: &mut Scene) -> Kept {
     let (file, missing) = (named(scene), scene.path());
-    let symlink =
-        |target: &str, path: &PathBuf| code(aio::single(op::symlink_at(target, Cwd, path)));
+    let symlink = |target: &str, path: &Path| code(aio::single(op::symlink_at(target, Cwd, path)));
     assert_eq!(symlink("target", &file), libc::EEXIST);
     assert_eq!(symlink("target", &missing.join("inside")), libc::ENOENT);
     assert_eq!(symlink("", &missing), libc::ENOENT);
@@ -219,11 +217,11 @@ fn a_link_to_a_symlink_follows_it_if_it_is_told_to(scene: &mut Scene) -> Kept {
 fn a_link_that_can_not_be_tells_why(scene: &mut Scene) -> Kept {
     let (file, dir, missing) = (named(scene), scene.path(), scene.path());
     fs::create_dir(&dir)?;
-    let link = |old: &PathBuf, new: &PathBuf| code(aio::single(op::link_at(Cwd, old, Cwd, new)));
+    let link = |old: &Path, new: &Path| code(aio::single(op::link_at(Cwd, old, Cwd, new)));
     assert_eq!(link(&missing, &dir.join("new")), libc::ENOENT);
     assert_eq!(link(&file, &dir), libc::EEXIST);
     assert_eq!(link(&dir, &missing), libc::EPERM);
-    assert_eq!(link(&PathBuf::from("/proc/version"), &missing), libc::EXDEV);
+    assert_eq!(link(Path::new("/proc/version"), &missing), libc::EXDEV);
     Ok(())
 }
 
@@ -287,7 +285,7 @@ fn names_that_are_too_long_are_enametoolong(scene: &mut Scene) -> Kept {
 }
 
 /// Each operation, with a path that is none in each of its places.
-fn with_a_nul(good: &PathBuf, free: &PathBuf) -> [Any<'static>; 8] {
+fn with_a_nul(good: &Path, free: &Path) -> [Any<'static>; 8] {
     let bad = || "/tmp/a\0b";
     [
         Any::new(op::rename_at(Cwd, bad(), Cwd, free)),
