@@ -168,6 +168,8 @@ impl OpKind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Kinds(u64);
 
+const _: () = assert!(OpKind::ALL.len() <= u64::BITS as usize);
+
 impl Kinds {
     /// No kind.
     pub const NONE: Kinds = Kinds(0);

@@ -187,6 +187,13 @@ pub enum RawOp {
     },
 }
 
+// SAFETY: it only says where memory is. Who follows its pointers promises that they may be followed
+// there and then, whichever thread that is.
+unsafe impl Send for RawOp {}
+
+// SAFETY: as above; and a shared one can only be copied.
+unsafe impl Sync for RawOp {}
+
 /// One is copied for each operation that is started.
 const _: () = assert!(size_of::<RawOp>() <= 40);
 
