@@ -18,7 +18,7 @@ promises![
     a_shutdown_that_fails_ends_a_soft_chain_and_no_hard_one,
     a_sync_with_a_time_limit_keeps_its_chain,
     what_waits_for_a_sync_can_be_canceled,
-    a_queue_that_is_dropped_ends_what_waits_for_a_sync,
+    a_queue_that_is_dropped_ends_what_waits_for_a_directory,
     a_chain_waits_for_each_of_its_operations,
     a_linked_success_is_reported_when_its_chain_ends_at_the_latest,
     two_chains_of_one_batch_are_independent,
@@ -171,17 +171,20 @@ fn what_waits_for_a_sync_can_be_canceled(scene: &mut Scene) -> Kept {
     Ok(())
 }
 
-fn a_queue_that_is_dropped_ends_what_waits_for_a_sync(scene: &mut Scene) -> Kept {
-    for turns in 0..4 {
-        let ((ours, _theirs), file) = (scene.unix(), scene.file(b""));
+fn a_queue_that_is_dropped_ends_what_waits_for_a_directory(scene: &mut Scene) -> Kept {
+    for is_made in [false, true] {
+        let ((ours, _theirs), dir) = (scene.unix(), scene.path());
         let mut queue = aio::Dynamic::with_options(8, scene.options())?;
         let _ = queue.queue_all((
-            op::fsync(file.try_clone()?).soft(),
-            op::fsync(file).soft(),
+            op::mkdir_at(Cwd, &dir).soft(),
+            op::nop().soft(),
             op::recv(ours, vec![0; 4]),
         ))?;
-        for _ in 0..turns {
+        if is_made {
             queue.complete(Mode::NonBlocking)?;
+            while !dir.exists() {
+                std::thread::yield_now();
+            }
         }
     }
     Ok(())
