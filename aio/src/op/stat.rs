@@ -63,7 +63,8 @@ impl<D> Statx<D> {
 
     /// An empty `path` means `dir` itself, which may be any file.
     pub fn empty_path(self) -> Statx<D> {
-        Statx { flags: self.flags | libc::AT_EMPTY_PATH, ..self }
+        let (flags, path) = (self.flags | libc::AT_EMPTY_PATH, self.path.may_be_empty());
+        Statx { flags, path, ..self }
     }
 }
 

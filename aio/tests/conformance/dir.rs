@@ -310,6 +310,10 @@ fn names_with_a_nul_are_invalid_paths_and_nothing_happens(scene: &mut Scene) -> 
 fn an_invalid_path_fails_in_its_turn(scene: &mut Scene) -> Kept {
     let bad = || Any::new(op::open_at(Cwd, "a\0b").create().write_only());
     positions::fails_with(scene, bad, Cause::InvalidPath)?;
+    positions::fails(scene, || Any::new(op::open_at(Cwd, "")), libc::ENOENT)?;
+    positions::fails(scene, || Any::new(op::statx(Cwd, "")), libc::ENOENT)?;
+    let long = "long/".repeat(1_000);
+    positions::fails(scene, || Any::new(op::mkdir_at(Cwd, &long)), libc::ENAMETOOLONG)?;
     let (good, free) = (named(scene), scene.path());
     for place in 0..with_a_nul(&good, &free).len() {
         let bad = || with_a_nul(&good, &free).into_iter().nth(place).expect("there is one");
