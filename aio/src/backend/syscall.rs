@@ -34,11 +34,6 @@ pub unsafe fn call(op: &RawOp) -> Option<Result<u32, Cause>> {
     }
 }
 
-/// As many vectors as a call can be asked for; far fewer are too many for it already.
-fn clamp(count: u32) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
-}
-
 /// Lets a call that yields its error fail as the others do.
 fn fail(code: i32) -> isize {
     // SAFETY: it only says where this thread's `errno` is.
@@ -80,19 +75,19 @@ unsafe fn call_once(op: &RawOp) -> Option<isize> {
         RawOp::OpenAt { dir, path, flags, mode } => unsafe { libc::openat(dir, path, flags, mode) },
         RawOp::Readv { fd, vectors, count, offset: RawOp::OWN_POSITION } => {
             // SAFETY: the list and its buffers are valid, and the latter unused, during the call.
-            return Some(unsafe { libc::readv(fd, vectors, clamp(count)) });
+            return Some(unsafe { libc::readv(fd, vectors, count as i32) });
         }
         RawOp::Readv { fd, vectors, count, offset } => {
             // SAFETY: the list and its buffers are valid, and the latter unused, during the call.
-            return Some(unsafe { libc::preadv(fd, vectors, clamp(count), offset as i64) });
+            return Some(unsafe { libc::preadv(fd, vectors, count as i32, offset as i64) });
         }
         RawOp::Writev { fd, vectors, count, offset: RawOp::OWN_POSITION } => {
             // SAFETY: the list and its buffers are valid during the call.
-            return Some(unsafe { libc::writev(fd, vectors, clamp(count)) });
+            return Some(unsafe { libc::writev(fd, vectors, count as i32) });
         }
         RawOp::Writev { fd, vectors, count, offset } => {
             // SAFETY: the list and its buffers are valid during the call.
-            return Some(unsafe { libc::pwritev(fd, vectors, clamp(count), offset as i64) });
+            return Some(unsafe { libc::pwritev(fd, vectors, count as i32, offset as i64) });
         }
         // SAFETY: the call takes numbers only.
         RawOp::Ftruncate { fd, len } => unsafe { libc::ftruncate(fd, len as i64) },

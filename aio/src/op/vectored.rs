@@ -4,8 +4,8 @@ use std::fmt::Debug;
 
 use super::private::Sealed;
 use super::{Answer, Buf, BufMut, Operation, RawOp};
-use crate::error::Error;
-use crate::handle::{Descriptor, IntoDescriptor};
+use crate::error::{Cause, Error};
+use crate::handle::{CLOSED, Descriptor, IntoDescriptor, RawHandle};
 use crate::kind::OpKind;
 
 /// Several buffers: an array or a `Vec` of them.
@@ -42,10 +42,33 @@ impl<B> Several for Vec<B> {
     }
 }
 
-/// Where the vectors of an operation are, and how many.
-fn list<V: AsRef<[libc::iovec]>>(vectors: &V) -> (*const libc::iovec, u32) {
+/// The vectors of an operation on `fd`, in lowered form. Too many are lowered to none of a file that
+/// is not open: the kernel would refuse them before their turn, and all of their chain with them.
+fn lower<V: AsRef<[libc::iovec]>>(
+    vectors: &V,
+    fd: RawHandle,
+) -> (RawHandle, *const libc::iovec, u32) {
     let vectors = vectors.as_ref();
-    (vectors.as_ptr(), u32::try_from(vectors.len()).unwrap_or(u32::MAX))
+    if are_too_many(vectors) {
+        return (CLOSED, vectors.as_ptr(), 0);
+    }
+    (fd, vectors.as_ptr(), vectors.len() as u32)
+}
+
+fn are_too_many(vectors: &[libc::iovec]) -> bool {
+    vectors.len() > libc::UIO_MAXIOV as usize
+}
+
+/// How many bytes `answer` says were moved.
+fn finish<V>(vectors: &Option<V>, answer: Answer, kind: OpKind) -> Result<usize, Error>
+where
+    V: AsRef<[libc::iovec]>,
+{
+    let has_too_many = vectors.as_ref().is_some_and(|vectors| are_too_many(vectors.as_ref()));
+    match answer.cause() {
+        Some(Cause::Os(_)) if has_too_many => Err(Error::new(kind, Cause::Os(libc::EINVAL))),
+        _ => answer.count(kind),
+    }
 }
 
 /// Reads from `file` into `bufs`, which it fills one after the other: from the file's own position,
@@ -68,10 +91,9 @@ fn list<V: AsRef<[libc::iovec]>>(vectors: &V) -> (*const libc::iovec, u32) {
 ///
 /// # Errors
 ///
-/// - [`Cause::Canceled`](crate::Cause::Canceled): nothing was read.
-/// - [`Cause::Os`](crate::Cause::Os)`(EBADF)`: `file` is closed or not open for reading.
-/// - [`Cause::Os`](crate::Cause::Os)`(EINVAL)`: there are more than 1024 buffers. Of its chain
-///   nothing may happen then.
+/// - [`Cause::Canceled`]: nothing was read.
+/// - [`Cause::Os`]`(EBADF)`: `file` is closed or not open for reading.
+/// - [`Cause::Os`]`(EINVAL)`: there are more than 1024 buffers.
 ///
 /// Source: readv(2), preadv(2); `IORING_OP_READV`, Linux 5.1.
 pub fn readv<F, L>(file: F, bufs: L) -> Readv<F::Descriptor, L>
@@ -111,12 +133,12 @@ impl<F: Descriptor, L: Several<Buffer: BufMut>> Operation for Readv<F, L> {
             let bytes = buf.bytes_mut();
             libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() }
         });
-        let (vectors, count) = list(self.vectors.insert(vectors));
-        RawOp::Readv { fd: self.file.raw(), vectors, count, offset: self.offset }
+        let (fd, vectors, count) = lower(self.vectors.insert(vectors), self.file.raw());
+        RawOp::Readv { fd, vectors, count, offset: self.offset }
     }
 
     fn finish(&mut self, answer: Answer) -> Result<usize, Error> {
-        answer.count(OpKind::Readv)
+        finish(&self.vectors, answer, OpKind::Readv)
     }
 }
 
@@ -128,12 +150,11 @@ impl<F: Descriptor, L: Several<Buffer: BufMut>> Operation for Readv<F, L> {
 ///
 /// # Errors
 ///
-/// - [`Cause::Canceled`](crate::Cause::Canceled): nothing was written.
-/// - [`Cause::Os`](crate::Cause::Os)`(ENOSPC)`: the disk is full.
-/// - [`Cause::Os`](crate::Cause::Os)`(EPIPE)`: nobody reads the pipe any more.
-/// - [`Cause::Os`](crate::Cause::Os)`(EBADF)`: `file` is closed or not open for writing.
-/// - [`Cause::Os`](crate::Cause::Os)`(EINVAL)`: there are more than 1024 buffers. Of its chain
-///   nothing may happen then.
+/// - [`Cause::Canceled`]: nothing was written.
+/// - [`Cause::Os`]`(ENOSPC)`: the disk is full.
+/// - [`Cause::Os`]`(EPIPE)`: nobody reads the pipe any more.
+/// - [`Cause::Os`]`(EBADF)`: `file` is closed or not open for writing.
+/// - [`Cause::Os`]`(EINVAL)`: there are more than 1024 buffers.
 ///
 /// Source: writev(2), pwritev(2); `IORING_OP_WRITEV`, Linux 5.1.
 pub fn writev<F, L>(file: F, bufs: L) -> Writev<F::Descriptor, L>
@@ -173,11 +194,11 @@ impl<F: Descriptor, L: Several<Buffer: Buf>> Operation for Writev<F, L> {
             let bytes = buf.bytes();
             libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
         });
-        let (vectors, count) = list(self.vectors.insert(vectors));
-        RawOp::Writev { fd: self.file.raw(), vectors, count, offset: self.offset }
+        let (fd, vectors, count) = lower(self.vectors.insert(vectors), self.file.raw());
+        RawOp::Writev { fd, vectors, count, offset: self.offset }
     }
 
     fn finish(&mut self, answer: Answer) -> Result<usize, Error> {
-        answer.count(OpKind::Writev)
+        finish(&self.vectors, answer, OpKind::Writev)
     }
 }

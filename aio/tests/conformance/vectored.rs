@@ -167,6 +167,7 @@ fn more_than_a_thousand_and_twenty_four_buffers_are_einval(scene: &mut Scene) ->
     let file = scene.file(b"");
     assert_eq!(code(aio::single(op::writev(&file, vec!["a"; 1025]))), libc::EINVAL);
     assert_eq!(code(aio::single(op::readv(&file, vec![vec![0; 1]; 1025]))), libc::EINVAL);
+    positions::fails(scene, || Any::new(op::writev(&file, vec!["a"; 1025])), libc::EINVAL)?;
     assert_eq!(contents(&file), b"");
     Ok(())
 }
