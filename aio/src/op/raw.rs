@@ -13,8 +13,8 @@ type Path = *const libc::c_char;
 
 /// An operation as a backend sees it: numbers and pointers.
 ///
-/// Lengths are at most [`RawOp::MOST`], and vectors at most 1024. Who starts one keeps what its pointers name alive and in
-/// place until it has been answered.
+/// Lengths are at most [`RawOp::MOST`], and vectors at most 1024. Who starts one keeps what its
+/// pointers name alive and in place until it has been answered.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are those of the operations in `op`")]
 pub enum RawOp {

@@ -42,8 +42,8 @@ impl<B> Several for Vec<B> {
     }
 }
 
-/// The vectors of an operation on `fd`, in lowered form. Too many are lowered to none of a file that
-/// is not open: the kernel would refuse them before their turn, and all of their chain with them.
+/// The vectors of an operation on `fd`, in lowered form. Too many are lowered to none of a file
+/// that is not open: the kernel would refuse them before their turn, and their chain with them.
 fn lower<V: AsRef<[libc::iovec]>>(
     vectors: &V,
     fd: RawHandle,
