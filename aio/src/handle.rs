@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 pub type RawHandle = RawFd;
 
 /// What no open file or socket is called: an operation on it answers `EBADF`.
-const CLOSED: RawHandle = -1;
+pub(crate) const CLOSED: RawHandle = -1;
 
 /// Names a descriptor for an operation, for as long as the operation has it.
 ///

@@ -16,6 +16,36 @@ pub enum OpKind {
     Fsync,
     /// [`op::open_at`](crate::op::open_at)
     OpenAt,
+    /// [`op::readv`](crate::op::readv)
+    Readv,
+    /// [`op::writev`](crate::op::writev)
+    Writev,
+    /// [`op::ftruncate`](crate::op::ftruncate)
+    Ftruncate,
+    /// [`op::fallocate`](crate::op::fallocate)
+    Fallocate,
+    /// [`op::fadvise`](crate::op::fadvise)
+    Fadvise,
+    /// [`op::madvise`](crate::op::madvise)
+    Madvise,
+    /// [`op::sync_file_range`](crate::op::sync_file_range)
+    SyncFileRange,
+    /// [`op::splice`](crate::op::splice)
+    Splice,
+    /// [`op::pipe`](crate::op::pipe())
+    Pipe,
+    /// [`op::statx`](crate::op::statx)
+    Statx,
+    /// [`op::rename_at`](crate::op::rename_at)
+    RenameAt,
+    /// [`op::unlink_at`](crate::op::unlink_at)
+    UnlinkAt,
+    /// [`op::mkdir_at`](crate::op::mkdir_at)
+    MkdirAt,
+    /// [`op::symlink_at`](crate::op::symlink_at)
+    SymlinkAt,
+    /// [`op::link_at`](crate::op::link_at)
+    LinkAt,
     /// [`op::close`](crate::op::close)
     Close,
     /// [`op::socket`](crate::op::socket)
@@ -72,12 +102,27 @@ pub enum OpKind {
 
 impl OpKind {
     /// Every operation.
-    pub const ALL: [OpKind; 31] = [
+    pub const ALL: [OpKind; 46] = [
         OpKind::Nop,
         OpKind::Read,
         OpKind::Write,
         OpKind::Fsync,
         OpKind::OpenAt,
+        OpKind::Readv,
+        OpKind::Writev,
+        OpKind::Ftruncate,
+        OpKind::Fallocate,
+        OpKind::Fadvise,
+        OpKind::Madvise,
+        OpKind::SyncFileRange,
+        OpKind::Splice,
+        OpKind::Pipe,
+        OpKind::Statx,
+        OpKind::RenameAt,
+        OpKind::UnlinkAt,
+        OpKind::MkdirAt,
+        OpKind::SymlinkAt,
+        OpKind::LinkAt,
         OpKind::Close,
         OpKind::Socket,
         OpKind::Bind,
@@ -114,6 +159,21 @@ impl OpKind {
             OpKind::Write => "write",
             OpKind::Fsync => "fsync",
             OpKind::OpenAt => "open_at",
+            OpKind::Readv => "readv",
+            OpKind::Writev => "writev",
+            OpKind::Ftruncate => "ftruncate",
+            OpKind::Fallocate => "fallocate",
+            OpKind::Fadvise => "fadvise",
+            OpKind::Madvise => "madvise",
+            OpKind::SyncFileRange => "sync_file_range",
+            OpKind::Splice => "splice",
+            OpKind::Pipe => "pipe",
+            OpKind::Statx => "statx",
+            OpKind::RenameAt => "rename_at",
+            OpKind::UnlinkAt => "unlink_at",
+            OpKind::MkdirAt => "mkdir_at",
+            OpKind::SymlinkAt => "symlink_at",
+            OpKind::LinkAt => "link_at",
             OpKind::Close => "close",
             OpKind::Socket => "socket",
             OpKind::Bind => "bind",
@@ -148,6 +208,8 @@ impl OpKind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Kinds(u64);
 
+const _: () = assert!(OpKind::ALL.len() <= u64::BITS as usize);
+
 impl Kinds {
     /// No kind.
     pub const NONE: Kinds = Kinds(0);
@@ -159,6 +221,9 @@ impl Kinds {
         .with(OpKind::Read)
         .with(OpKind::Write)
         .with(OpKind::Fsync)
+        .with(OpKind::Fallocate)
+        .with(OpKind::Fadvise)
+        .with(OpKind::SyncFileRange)
         .with(OpKind::Close)
         .with(OpKind::Accept)
         .with(OpKind::Connect)

@@ -448,9 +448,10 @@ fn is_special(op: &RawOp) -> bool {
 /// Whether an operation with this result breaks a soft chain: it failed, or moved less than it was
 /// to move as a whole.
 fn breaks_a_chain(op: &RawOp, result: Result<u32, Cause>) -> bool {
-    match (result, op.whole()) {
-        (Err(_), _) => true,
-        (Ok(moved), Some(whole)) => moved < whole,
-        (Ok(_), None) => false,
+    match result {
+        Err(_) => true,
+        // SAFETY: who started it keeps its memory in place until its answer is taken, which can't
+        // be while this runs.
+        Ok(moved) => unsafe { op.whole() }.is_some_and(|whole| u64::from(moved) < whole),
     }
 }

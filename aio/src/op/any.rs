@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::{PipeReader, PipeWriter};
 use std::process::ExitStatus;
 
 use super::private::Sealed;
-use super::{Answer, Events, Link, Operation, RawOp, Received, Waited};
+use super::{Answer, Events, Link, Operation, RawOp, Received, Stat, Waited};
 use crate::error::Error;
 use crate::kind::OpKind;
 
@@ -38,6 +39,10 @@ pub enum Value {
     Count(usize),
     /// An open file.
     File(File),
+    /// The two ends of a pipe.
+    Pipe(PipeReader, PipeWriter),
+    /// What a file is.
+    Stat(Box<Stat>),
     /// A socket.
     Socket(socket2::Socket),
     /// What a descriptor is ready for.
@@ -141,6 +146,18 @@ impl From<usize> for Value {
 impl From<File> for Value {
     fn from(file: File) -> Value {
         Value::File(file)
+    }
+}
+
+impl From<(PipeReader, PipeWriter)> for Value {
+    fn from((reader, writer): (PipeReader, PipeWriter)) -> Value {
+        Value::Pipe(reader, writer)
+    }
+}
+
+impl From<Stat> for Value {
+    fn from(stat: Stat) -> Value {
+        Value::Stat(Box::new(stat))
     }
 }
 

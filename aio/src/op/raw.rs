@@ -1,19 +1,25 @@
 //! The lowered form of an operation, which a backend starts, and the answer that it gives.
 
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::slice;
 
 use socket2::SockAddrStorage;
 
+use super::Stat;
 use super::header::{Header, Received};
 use crate::error::{Cause, Error};
 use crate::handle::RawHandle;
 use crate::key::Key;
 use crate::kind::OpKind;
 
+/// A path, as the OS reads it.
+type Path = *const libc::c_char;
+
 /// An operation as a backend sees it: numbers and pointers.
 ///
-/// Lengths are at most [`RawOp::MOST`]. Who starts one keeps what its pointers name alive and in
-/// place until it has been answered.
+/// Lengths are at most [`RawOp::MOST`], and vectors at most 1024. Who starts one keeps what its
+/// pointers name alive and in place until it has been answered. A pipe that succeeds has written two
+/// descriptors that nobody else owns.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are those of the operations in `op`")]
 pub enum RawOp {
@@ -21,7 +27,22 @@ pub enum RawOp {
     Read { fd: RawHandle, buf: *mut u8, len: u32, offset: u64 },
     Write { fd: RawHandle, buf: *const u8, len: u32, offset: u64 },
     Fsync { fd: RawHandle, data_only: bool },
-    OpenAt { dir: RawHandle, path: *const libc::c_char, flags: i32, mode: u32 },
+    OpenAt { dir: RawHandle, path: Path, flags: i32, mode: u32 },
+    Readv { fd: RawHandle, vectors: *const libc::iovec, count: u32, offset: u64 },
+    Writev { fd: RawHandle, vectors: *const libc::iovec, count: u32, offset: u64 },
+    Ftruncate { fd: RawHandle, len: u64 },
+    Fallocate { fd: RawHandle, mode: i32, offset: u64, len: u64 },
+    Fadvise { fd: RawHandle, offset: u64, len: u32, advice: i32 },
+    Madvise { address: *const u8, len: u32, advice: i32 },
+    SyncFileRange { fd: RawHandle, offset: u64, len: u32, flags: u32 },
+    Splice { from: RawHandle, from_at: u64, to: RawHandle, to_at: u64, len: u32, flags: u32 },
+    Pipe { ends: *mut [RawHandle; 2] },
+    Statx { dir: RawHandle, path: Path, flags: i32, mask: u32, stat: *mut Stat },
+    RenameAt { from: RawHandle, old: Path, to: RawHandle, new: Path, flags: u32 },
+    UnlinkAt { dir: RawHandle, path: Path, flags: i32 },
+    MkdirAt { dir: RawHandle, path: Path, mode: u32 },
+    SymlinkAt { target: Path, dir: RawHandle, path: Path },
+    LinkAt { from: RawHandle, old: Path, to: RawHandle, new: Path, flags: i32 },
     Close { fd: RawHandle, shared: bool, lingers: bool },
     Socket { domain: i32, kind: i32, protocol: i32 },
     Bind { fd: RawHandle, address: *const libc::sockaddr, len: u32 },
@@ -66,13 +87,33 @@ impl RawOp {
     pub(crate) const CANCEL_NOTHING: RawOp = RawOp::Cancel { ring: 0, target: Key::NONE };
 
     /// How many bytes it must move so as not to break a soft chain; `None` if any number will do.
-    pub(crate) fn whole(&self) -> Option<u32> {
+    ///
+    /// # Safety
+    ///
+    /// What its pointers name is valid.
+    pub(crate) unsafe fn whole(&self) -> Option<u64> {
         match *self {
-            RawOp::Read { len, .. } | RawOp::Write { len, .. } => Some(len),
-            RawOp::Send { len, flags, .. } | RawOp::Recv { len, flags, .. }
+            RawOp::Read { len, .. } | RawOp::Write { len, .. } | RawOp::Splice { len, .. } => {
+                Some(len.into())
+            }
+            RawOp::Readv { vectors, count, .. } | RawOp::Writev { vectors, count, .. } => {
+                // SAFETY: passed on.
+                Some(total(unsafe { slice::from_raw_parts(vectors, count as usize) }))
+            }
+            RawOp::Send { len, flags, .. }
+            | RawOp::SendZc { len, flags, .. }
+            | RawOp::Recv { len, flags, .. }
                 if flags & libc::MSG_WAITALL != 0 =>
             {
-                Some(len)
+                Some(len.into())
+            }
+            RawOp::SendMsg { header, flags, .. } if flags & libc::MSG_WAITALL != 0 => {
+                // SAFETY: passed on.
+                Some(total(unsafe { buffers_of(header) }))
+            }
+            RawOp::RecvMsg { header, flags, .. } if flags & libc::MSG_WAITALL != 0 => {
+                // SAFETY: passed on.
+                Some(total(unsafe { buffers_of(header) }))
             }
             _ => None,
         }
@@ -99,6 +140,26 @@ impl RawOp {
     pub(crate) const fn clamp(len: usize) -> u32 {
         if len > RawOp::MOST { RawOp::MOST as u32 } else { len as u32 }
     }
+}
+
+/// How many bytes buffers hold.
+fn total(buffers: &[libc::iovec]) -> u64 {
+    buffers.iter().map(|buffer| buffer.iov_len as u64).sum()
+}
+
+/// The buffers of a message.
+///
+/// # Safety
+///
+/// The header and what it points to are valid for as long as the result is used.
+pub(crate) unsafe fn buffers_of<'a>(header: *const libc::msghdr) -> &'a [libc::iovec] {
+    // SAFETY: passed on.
+    let header = unsafe { &*header };
+    if header.msg_iovlen == 0 {
+        return &[];
+    }
+    // SAFETY: passed on.
+    unsafe { slice::from_raw_parts(header.msg_iov, header.msg_iovlen) }
 }
 
 /// Seconds and nanoseconds, as the kernel reads them (`struct __kernel_timespec`).
@@ -137,7 +198,8 @@ impl Answer {
     ///
     /// # Safety
     ///
-    /// If the operation makes a descriptor, the number is one that nobody else owns.
+    /// If the operation makes a descriptor, the number is one that nobody else owns; if it makes
+    /// two, those that it has written are.
     pub const unsafe fn new(result: Result<u32, Cause>) -> Answer {
         Answer(result)
     }
@@ -196,5 +258,12 @@ impl Answer {
             Ok(fd) => Ok(unsafe { OwnedFd::from_raw_fd(fd as RawHandle) }),
             Err(cause) => Err(Error::new(kind, cause)),
         }
+    }
+
+    /// The two descriptors that it has written to `ends`, for an operation that makes two.
+    pub(crate) fn handles(self, kind: OpKind, ends: [RawHandle; 2]) -> Result<[OwnedFd; 2], Error> {
+        self.done(kind)?;
+        // SAFETY: who made the answer promised that the two are its own, and it is used up here.
+        Ok(ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) }))
     }
 }

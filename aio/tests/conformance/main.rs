@@ -4,23 +4,28 @@
 
 mod batch;
 mod control;
+mod dir;
 mod dynamic;
 mod ends;
 mod event;
 mod file;
 mod futex;
 mod links;
+mod linux;
 mod message;
 mod model;
 #[expect(unsafe_code, reason = "names an option that has no constant")]
 mod option;
+mod pipe;
 mod places;
+mod positions;
 #[expect(clippy::zombie_processes, reason = "it is the operations that wait for them")]
 mod process;
 mod scene;
 mod socket;
 mod transfer;
 mod tty;
+mod vectored;
 mod zero_copy;
 
 use std::env;
@@ -36,22 +41,26 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scene::{Kept, Promise, Scene};
 
 /// The promises, by area.
-const AREAS: [(&str, &[Promise]); 16] = [
+const AREAS: [(&str, &[Promise]); 20] = [
     ("batch", batch::PROMISES),
     ("control", control::PROMISES),
+    ("dir", dir::PROMISES),
     ("dynamic", dynamic::PROMISES),
     ("ends", ends::PROMISES),
     ("event", event::PROMISES),
     ("file", file::PROMISES),
     ("futex", futex::PROMISES),
     ("links", links::PROMISES),
+    ("linux", linux::PROMISES),
     ("message", message::PROMISES),
     ("model", model::PROMISES),
     ("option", option::PROMISES),
+    ("pipe", pipe::PROMISES),
     ("process", process::PROMISES),
     ("socket", socket::PROMISES),
     ("transfer", transfer::PROMISES),
     ("tty", tty::PROMISES),
+    ("vectored", vectored::PROMISES),
     ("zero_copy", zero_copy::PROMISES),
 ];
 

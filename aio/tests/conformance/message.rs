@@ -224,11 +224,11 @@ fn descriptors_that_nobody_takes_are_closed(scene: &mut Scene) -> Kept {
     let mut queue = scene.queue(2);
     queue.queue(receive())?.detach(&mut queue);
     queue.complete_all()?;
-    let mut dropped = aio::Dynamic::with_options(2, scene.options())?;
+    let mut dropped = aio::Dynamic::new(2)?;
     let _ = dropped.queue(receive())?;
     dropped.complete_all()?;
     drop(dropped);
-    let mut dropped = aio::Dynamic::with_options(2, scene.options())?;
+    let mut dropped = aio::Dynamic::new(2)?;
     let _ = dropped.queue(receive())?;
     drop(dropped);
     Ok(())

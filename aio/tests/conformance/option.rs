@@ -138,7 +138,7 @@ fn what_follows_an_option_can_be_canceled_while_the_option_waits(scene: &mut Sce
         })?;
     }
     // What is dropped is canceled in every place, also where it has not started.
-    let mut dropped = aio::Dynamic::with_options(8, scene.options())?;
+    let mut dropped = aio::Dynamic::new(8)?;
     let _ = dropped.queue_all((
         op::recv(ours.try_clone()?, vec![0; 4]).hard(),
         op::set_socket_option(ours.try_clone()?, SocketOption::KEEP_ALIVE, true).hard(),
@@ -209,6 +209,6 @@ fn an_option_is_set_before_its_socket_is_closed(scene: &mut Scene) -> Kept {
 
 fn options_are_supported(scene: &mut Scene) -> Kept {
     let required = &[aio::OpKind::GetSocketOption, aio::OpKind::SetSocketOption];
-    scene.queue_with(1, aio::Options { required, ..scene.options() });
+    scene.queue_with(1, aio::Options { required, ..aio::Options::default() });
     Ok(())
 }

@@ -195,6 +195,6 @@ fn a_send_zc_that_nobody_reads_keeps_its_success_through_a_cancel(scene: &mut Sc
 
 fn a_send_zc_is_supported(scene: &mut Scene) -> Kept {
     let required = &[aio::OpKind::SendZc];
-    scene.queue_with(1, aio::Options { required, ..scene.options() });
+    scene.queue_with(1, aio::Options { required, ..aio::Options::default() });
     Ok(())
 }

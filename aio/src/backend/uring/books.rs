@@ -185,18 +185,18 @@ impl Books {
 }
 
 /// The number that a linked `op` succeeds with, if there is only one: a short read or write counts
-/// as a failure then, and a send is sent whole.
+/// as a failure then, and a send is sent whole. Of those that fail unnoticed the kernel
+/// would keep quiet about failures, too.
 fn only_success(op: &RawOp) -> Option<u32> {
     match *op {
         RawOp::Read { len, .. } | RawOp::Write { len, .. } | RawOp::Send { len, .. } => Some(len),
-        RawOp::Nop
-        | RawOp::Fsync { .. }
-        | RawOp::Close { .. }
-        | RawOp::Connect { .. }
-        | RawOp::Shutdown { .. } => Some(0),
+        RawOp::Nop | RawOp::Fadvise { .. } | RawOp::Close { .. } | RawOp::Connect { .. } => Some(0),
         _ => None,
     }
 }
+
+/// What the kernel calls a call that was interrupted before it began; some operations let it out.
+const ERESTARTSYS: i32 = 512;
 
 /// What a completion says.
 fn answer(kind: OpKind, result: i32) -> Result<u32, Cause> {
@@ -211,7 +211,7 @@ fn answer(kind: OpKind, result: i32) -> Result<u32, Cause> {
         // The descriptor is gone all the same.
         (OpKind::Close | OpKind::CloseEventSource, libc::EINTR) => Err(Cause::Os(libc::EINTR)),
         // A worker's call is interrupted by a cancel and by nothing else.
-        (_, libc::ECANCELED | libc::EINTR) => Err(Cause::Canceled),
+        (_, libc::ECANCELED | libc::EINTR | ERESTARTSYS) => Err(Cause::Canceled),
         (_, code) => Err(Cause::Os(code)),
     }
 }

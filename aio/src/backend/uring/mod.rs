@@ -15,7 +15,7 @@ use self::books::Books;
 use self::door::Door;
 use super::emulate::{Driver, Stop};
 use super::links::Links;
-use super::{Answered, Backend, Mode, Options, Traffic, syscall};
+use super::{Announced, Answered, Backend, Mode, Options, Traffic, syscall};
 use crate::error::{Cause, Error};
 use crate::handle::RawHandle;
 use crate::key::Key;
@@ -31,12 +31,29 @@ const SILENT: u64 = OURS | Key::NONE.to_bits();
 /// How many entries the longest operation takes: a close that cancels first.
 const MOST_ENTRIES: usize = 2;
 
+/// Those after whose failure the kernel goes on with a soft chain as if they had succeeded: it looks
+/// for a mark that they forget to set (6.18 still does).
+const FAIL_UNNOTICED: Kinds = Kinds::NONE
+    .with(OpKind::Fsync)
+    .with(OpKind::Ftruncate)
+    .with(OpKind::Fallocate)
+    .with(OpKind::Madvise)
+    .with(OpKind::SyncFileRange)
+    .with(OpKind::Statx)
+    .with(OpKind::RenameAt)
+    .with(OpKind::UnlinkAt)
+    .with(OpKind::MkdirAt)
+    .with(OpKind::SymlinkAt)
+    .with(OpKind::LinkAt)
+    .with(OpKind::Shutdown);
+
 /// An io_uring instance, and the chains that can't go to it whole.
 pub struct Uring {
     kernel: Kernel,
-    /// Chains with an operation that is done by a plain call.
+    /// Chains that go to it one operation after the other: some are done by a plain call, and after
+    /// some it would go on whatever happens.
     links: Links,
-    /// Whether the batch that is being started has such an operation.
+    /// Whether the chains of the batch that is being started are such ones.
     is_split: bool,
     done: VecDeque<Answered>,
 }
@@ -89,14 +106,9 @@ unsafe impl Backend for Uring {
         self.kernel.ring.params().sq_entries() as usize / MOST_ENTRIES
     }
 
-    fn begin(
-        &mut self,
-        count: usize,
-        kinds: Kinds,
-        is_quiet: bool,
-        answered: &mut VecDeque<Answered>,
-    ) {
-        self.is_split = self.kernel.is_plain(kinds);
+    fn begin(&mut self, announced: &Announced, answered: &mut VecDeque<Answered>) {
+        let Announced { count, kinds, soft, is_quiet } = *announced;
+        self.is_split = self.kernel.is_plain(kinds) || soft.meets(FAIL_UNNOTICED);
         self.kernel.is_quiet = is_quiet && kinds.is_within(Kinds::ALWAYS_TRIED);
         self.kernel.reserve(count, answered);
     }

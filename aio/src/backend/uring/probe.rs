@@ -77,8 +77,11 @@ fn cause(error: &io::Error) -> Cause {
 }
 
 /// Kinds whose opcodes some kernels lack on which rings can be set up.
-pub const RECENT: Kinds =
-    Kinds::NONE.with(OpKind::WaitId).with(OpKind::FutexWait).with(OpKind::FutexWake);
+pub const RECENT: Kinds = Kinds::NONE
+    .with(OpKind::WaitId)
+    .with(OpKind::FutexWait)
+    .with(OpKind::FutexWake)
+    .with(OpKind::Ftruncate);
 
 /// Whether operations of this kind can be done: by the kernel, or by a plain call.
 pub fn supports(ring: &IoUring, kind: OpKind) -> bool {
