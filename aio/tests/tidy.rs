@@ -16,6 +16,8 @@ const TABLES: Tables = Tables {
         "src/backend/readiness/epoll.rs",
         "src/backend/readiness/mod.rs",
         "src/backend/readiness/poll.rs",
+        "src/backend/readiness/socket.rs",
+        "src/backend/readiness/transfer.rs",
         "src/backend/syscall.rs",
         "src/backend/threads/mod.rs",
         "src/backend/threads/pool.rs",

@@ -36,7 +36,7 @@ use std::thread;
 use std::time::Duration;
 
 use corio_aio::backend::Kind;
-use corio_aio::{self as aio, op};
+use corio_aio::{self as aio, OpKind, op};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scene::{Kept, Promise, Scene};
 
@@ -100,7 +100,10 @@ fn trials(backend: Kind) -> Vec<Trial> {
             .iter()
             .map(move |promise| (format!("{backend}::{area}::{}", promise.name), promise.keep))
     });
+    // Some backends can't wait for a futex; that they say so is a promise of `batch`.
+    let has_futexes = aio::supports(&[OpKind::FutexWait]);
     promises
+        .filter(|(name, _)| has_futexes || !name.contains("::futex::"))
         .map(|(name, keep)| {
             let called = name.clone();
             Trial::test(name, move || check(&called, keep))

@@ -4,6 +4,8 @@ mod attempt;
 mod epoll;
 mod poll;
 mod poller;
+mod socket;
+mod transfer;
 mod waiters;
 
 pub use epoll::Epoll;
@@ -14,7 +16,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use self::attempt::{Attempt, Side, Way, attempt, rest, way};
+use self::attempt::{Attempt, Side, Way, attempt, rest, supports, way};
 use self::poller::Ready;
 use self::waiters::{Pending, Place, Waiters};
 use super::emulate::{Driver, Stop};
@@ -188,6 +190,11 @@ impl<P: Poller> Readiness<P> {
                 Some(result)
             }
             Attempt::Blocks(moved) => self.block(key, op, moved),
+            Attempt::Elsewhere(fd, side) => {
+                self.waiters.make_room(fd);
+                let attempted = self.wait_for(key, op, 0, fd, side)?;
+                self.conclude(key, op, attempted)
+            }
             Attempt::NotReady(_) => None,
         }
     }
@@ -362,7 +369,7 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
         self.traffic
     }
 
-    fn supports(&self, _: OpKind) -> bool {
-        true
+    fn supports(&self, kind: OpKind) -> bool {
+        supports(kind)
     }
 }
