@@ -134,6 +134,11 @@ impl Kinds {
         Kinds(self.0 | 1 << kind as u32)
     }
 
+    /// These and `others`.
+    pub const fn and(self, others: Kinds) -> Kinds {
+        Kinds(self.0 | others.0)
+    }
+
     /// Whether `kind` is one of these.
     pub const fn contains(self, kind: OpKind) -> bool {
         self.0 & 1 << kind as u32 != 0

@@ -1,12 +1,14 @@
 //! How operations are carried out: the contract that each backend keeps, and the choice of one.
 
 mod choice;
+mod emulate;
 mod syscall;
 #[cfg(target_os = "linux")]
 mod uring;
 
 pub(crate) use choice::Chosen;
 pub use choice::{Custom, Kind, backend};
+pub(crate) use emulate::{Driver, Emulate, Stop};
 
 use std::collections::VecDeque;
 

@@ -44,6 +44,30 @@ impl RawOp {
     /// A cancel that finds nothing.
     pub(crate) const CANCEL_NOTHING: RawOp = RawOp::Cancel { ring: 0, target: Key::NONE };
 
+    /// How many bytes it must move so as not to break a soft chain; `None` if any number will do.
+    pub(crate) fn whole(&self) -> Option<u32> {
+        match *self {
+            RawOp::Read { len, .. } | RawOp::Write { len, .. } => Some(len),
+            RawOp::Send { len, flags, .. } | RawOp::Recv { len, flags, .. }
+                if flags & libc::MSG_WAITALL != 0 =>
+            {
+                Some(len)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same, but what is sent is sent whole: the next operation of its chain must not start
+    /// between two parts of it.
+    pub(crate) fn sent_whole(self) -> RawOp {
+        match self {
+            RawOp::Send { fd, buf, len, flags } => {
+                RawOp::Send { fd, buf, len, flags: flags | libc::MSG_WAITALL }
+            }
+            op => op,
+        }
+    }
+
     /// How many of `len` bytes one call is asked to move.
     pub(crate) const fn clamp(len: usize) -> u32 {
         if len > RawOp::MOST { RawOp::MOST as u32 } else { len as u32 }
@@ -66,6 +90,11 @@ impl Timespec {
             seconds: if seconds > i64::MAX as u64 { i64::MAX } else { seconds as i64 },
             nanoseconds: duration.subsec_nanos() as i64,
         }
+    }
+
+    /// The span of time.
+    pub const fn duration(&self) -> std::time::Duration {
+        std::time::Duration::new(self.seconds as u64, self.nanoseconds as u32)
     }
 }
 
