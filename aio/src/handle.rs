@@ -267,11 +267,11 @@ impl<'a> IntoClosable for &'a Closing {
 
 impl Closable for Lent<'_> {
     fn lend(&mut self) -> Lending {
-        let lingers = !self.closing.is_used_by_this_chain_only();
-        let mut lending = Lending { raw: CLOSED, is_shared: true, lingers };
+        let mut lending = Lending { raw: CLOSED, is_shared: true, lingers: false };
         self.closing.change(|state| match state {
             State::Open(handle) => {
                 lending.raw = handle.raw();
+                lending.lingers = !self.closing.is_used_by_this_chain_only();
                 self.lending = Some(lending);
                 State::Lent(handle)
             }

@@ -220,7 +220,7 @@ impl Pending {
         }
         let Some(object) = self.object.as_deref() else {
             return Some(match self.op {
-                RawOp::Timeout { .. } => Ok(0),
+                RawOp::Timeout { .. } | RawOp::Nop => Ok(0),
                 _ => Err(Cause::Unsupported),
             });
         };
