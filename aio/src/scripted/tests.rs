@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Scripted, World};
 use crate::backend::{Answered, Driver, Stop};
 use crate::error::Cause;
+use crate::handle::Cwd;
 use crate::key::{Key, Slots};
 use crate::kind::OpKind;
 use crate::op::{self, Events, Operation, RawOp};
@@ -209,7 +210,7 @@ fn what_a_descriptor_is_not_made_for_fails_as_on_linux() {
     assert_eq!(scene.at_once(op::send(&theirs, b"x")), Ok(1));
     let timeout = scene.at_once(op::timeout(MS));
     assert_eq!(timeout, Err(Cause::Unsupported));
-    let opened = scene.at_once(op::open_at(crate::Cwd, "file")).map(drop);
+    let opened = scene.at_once(op::open_at(Cwd, "file")).map(drop);
     assert_eq!(opened, Err(Cause::Unsupported));
 }
 

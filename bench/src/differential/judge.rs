@@ -153,7 +153,7 @@ impl<'a> Judge<'a> {
         if limit == Some(Action::LinkTimeout { ms: SHORT_MS }) {
             return None;
         }
-        if is_odd(step, &result) {
+        if is_odd(step, next, &result) {
             return None;
         }
         self.note(chain, step, &result)?;
@@ -336,9 +336,14 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Whether Linux itself gives it more than one meaning.
-fn is_odd(step: &Step, result: &Result<usize, Cause>) -> bool {
+/// Whether Linux itself gives it more than one meaning, `place` being its place in its chain.
+fn is_odd(step: &Step, place: usize, result: &Result<usize, Cause>) -> bool {
     match step.action {
+        // Behind an operation that a worker of io_uring's did, the same worker waits until all is
+        // written.
+        Action::Write { to: Object::PipeWriter, len, .. } if place > 0 => {
+            result.is_ok_and(|count| count < len)
+        }
         // io_uring does not take it for a failure of its chain.
         Action::Fsync { .. } => result.is_err() && step.link == Link::Soft,
         // io_uring finds nothing to do, write(2) that there is no room.

@@ -74,9 +74,8 @@ struct Disagreement {
 
 /// Runs the programs; fails if two backends disagree.
 pub fn run(settings: Settings) -> ExitCode {
-    let (world, start) = (World::new(), Instant::now());
-    let _installed = world.install();
-    let result = contestants(&world).and_then(|mut contestants| {
+    let start = Instant::now();
+    let result = contestants(settings.seed).and_then(|mut contestants| {
         let names: Vec<&str> = contestants.iter().map(|contestant| contestant.name).collect();
         let Settings { programs, seed } = settings;
         eprintln!("{programs} programs of seed {seed} on {}", names.join(", "));
@@ -101,8 +100,8 @@ pub fn run(settings: Settings) -> ExitCode {
     }
 }
 
-/// The backends of this machine, and the simulated one.
-fn contestants(world: &World) -> io::Result<Vec<Contestant>> {
+/// The backends of this machine, and the simulated one: in order, and shuffled.
+fn contestants(seed: u64) -> io::Result<Vec<Contestant>> {
     let mut contestants = Vec::new();
     for kind in Kind::CANDIDATES {
         match Runner::new(options(kind), Objects::Real(Real::new()?)) {
@@ -111,10 +110,18 @@ fn contestants(world: &World) -> io::Result<Vec<Contestant>> {
             Err(error) => return Err(error.into()),
         }
     }
-    let objects = Objects::Simulated(world.clone());
-    let runner = Runner::new(options(scripted::KIND), objects)?;
-    contestants.push(Contestant { name: scripted::KIND.name(), runner });
+    let shuffled = World::new();
+    shuffled.shuffle(seed);
+    contestants.push(simulated("scripted", scripted::KIND, World::new())?);
+    contestants.push(simulated("shuffled", scripted::KIND, shuffled)?);
     Ok(contestants)
+}
+
+/// A backend over `world`.
+fn simulated(name: &'static str, kind: Kind, world: World) -> io::Result<Contestant> {
+    let _installed = world.install();
+    let runner = Runner::new(options(kind), Objects::Simulated(world.clone()))?;
+    Ok(Contestant { name, runner })
 }
 
 fn options(kind: Kind) -> Options {
@@ -127,14 +134,14 @@ fn compare(contestants: &mut [Contestant], settings: Settings) -> io::Result<Opt
     for _ in 0..settings.programs {
         let seed = seeds.next();
         let (program, _) = generate(seed);
-        let Some((other, _)) = disagreement(contestants, &program)? else { continue };
+        let Some((other, first)) = disagreement(contestants, &program)? else { continue };
         contestants.swap(1, other);
         let pair = &mut contestants[..2];
         let program = shrink::shrink(program, |program| {
             disagreement(pair, program).is_ok_and(|found| found.is_some())
         });
         let what = disagreement(pair, &program)?.map_or_else(
-            || "it differs now and then: a race that is not listed".into(),
+            || format!("it differs now and then; the whole program differed in {first}"),
             |(_, what)| what,
         );
         let names = [pair[0].name, pair[1].name];

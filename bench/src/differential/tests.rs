@@ -117,12 +117,8 @@ macro_rules! wrong {
 
 /// What the simulated system and this backend disagree about first.
 fn found(wrong: Kind) -> Option<Disagreement> {
-    let contestants = [scripted::KIND, wrong].map(|kind| {
-        let world = World::new();
-        let _installed = world.install();
-        let runner = Runner::new(options(kind), Objects::Simulated(world.clone()));
-        Contestant { name: kind.name(), runner: runner.expect("simulated rings are there") }
-    });
+    let contestants = [scripted::KIND, wrong]
+        .map(|kind| simulated(kind.name(), kind, World::new()).expect("simulated rings are there"));
     let settings = Settings { programs: 2_000, seed: 1 };
     compare(&mut Vec::from(contestants), settings).expect("simulated objects are there")
 }
@@ -169,9 +165,7 @@ fn the_same_seed_makes_the_same_program() {
 
 #[test]
 fn programs_of_all_backends_agree() {
-    let world = World::new();
-    let _installed = world.install();
-    let mut contestants = contestants(&world).expect("the objects are there");
+    let mut contestants = contestants(3).expect("the objects are there");
     let found = compare(&mut contestants, Settings { programs: 200, seed: 3 });
     assert!(found.as_ref().is_ok_and(Option::is_none), "{found:#?}");
 }
