@@ -10,8 +10,8 @@ use super::outcome::{Outcome, Seen};
 use super::program::{Action, Program, Round, Step};
 use super::scene::{self, Real, Scene};
 
-/// A program whose rounds take longer hangs.
-const ALARM: Duration = Duration::from_secs(2);
+/// A round that takes twice as long hangs: one alarm may have been set before it.
+const ALARM: Duration = Duration::from_secs(5);
 
 /// How often a round that hangs is canceled before that is given up.
 const MOST_ALARMS: u32 = 3;
@@ -84,7 +84,7 @@ where
         let steps: Vec<Step> = round.chains.iter().flatten().copied().collect();
         let mut buffers: Vec<Vec<u8>> =
             steps.iter().enumerate().map(|(step, it)| buffer(it.action, index, step)).collect();
-        let (mut seen, is_hung) = queue.scope(|queue| {
+        let (mut seen, hung) = queue.scope(|queue| {
             let ops = steps.iter().zip(&mut buffers);
             let ops = ops.map(|(step, buffer)| scene.op(step.action, buffer).link_by(step.link));
             let mut flight = Flight { alarm: alarm.take(), ..Flight::new(&steps, round) };
@@ -98,7 +98,7 @@ where
             }
         }
         outcome.steps.extend(seen);
-        outcome.is_hung |= is_hung;
+        outcome.hung.extend(hung);
     }
     Ok(outcome)
 }
@@ -129,6 +129,8 @@ struct Flight<'a> {
     own_alarm: Option<Ticket<Timeout>>,
     /// How often it went off.
     alarms: u32,
+    /// What had not ended when it did.
+    hung: Vec<Action>,
 }
 
 impl<'a> Flight<'a> {
@@ -144,6 +146,7 @@ impl<'a> Flight<'a> {
             alarm: None,
             own_alarm: None,
             alarms: 0,
+            hung: Vec::new(),
         }
     }
 
@@ -152,7 +155,7 @@ impl<'a> Flight<'a> {
         &mut self,
         queue: &mut Queue<'scope, '_>,
         ops: Vec<Any<'scope>>,
-    ) -> Result<(Vec<Seen>, bool), Error> {
+    ) -> Result<(Vec<Seen>, Vec<Action>), Error> {
         if self.alarm.is_none() {
             self.own_alarm = Some(queue.queue(op::timeout(ALARM))?);
         }
@@ -185,7 +188,7 @@ impl<'a> Flight<'a> {
         }
         let results: Vec<Result<Value, Error>> =
             tickets.into_iter().map(|ticket| ticket.take(queue)).collect();
-        Ok((self.seen(results), self.alarms > 0))
+        Ok((self.seen(results), std::mem::take(&mut self.hung)))
     }
 
     fn is_over(&self) -> bool {
@@ -238,6 +241,7 @@ impl<'a> Flight<'a> {
         self.own_alarm = Some(queue.queue(op::timeout(ALARM))?);
         for step in 0..self.steps.len() {
             if self.reported[step].is_none() {
+                self.hung.push(self.steps[step].action);
                 self.cancel(queue, step)?;
             }
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use corio::aio::Cause;
 
 use super::judge::Plan;
-use super::program::{Object, Place, Program};
+use super::program::{Action, Object, Place, Program};
 use super::scene::Rest;
 
 /// What a program came to on one backend.
@@ -15,8 +15,8 @@ pub struct Outcome {
     pub steps: Vec<Seen>,
     /// What is left in each channel.
     pub rest: Vec<Rest>,
-    /// Whether a round did not end by itself.
-    pub is_hung: bool,
+    /// What did not end by itself in good time.
+    pub hung: Vec<Action>,
 }
 
 /// What was seen of a step.
@@ -73,8 +73,8 @@ pub fn difference(
     one: &Outcome,
     other: &Outcome,
 ) -> Option<String> {
-    if one.is_hung || other.is_hung {
-        return Some(format!("hung: {} and {}", one.is_hung, other.is_hung));
+    if !one.hung.is_empty() || !other.hung.is_empty() {
+        return Some(format!("these did not end:\n  {:?}\n  {:?}", one.hung, other.hung));
     }
     let pairs = one.steps.iter().zip(&other.steps);
     for (((place, step), race), (a, b)) in program.steps().zip(&plan.races).zip(pairs) {
