@@ -12,6 +12,7 @@ mod uring;
 
 pub(crate) use choice::Chosen;
 pub use choice::{Custom, Kind, backend};
+pub(crate) use emulate::{Driver, Emulate, Stop};
 
 use std::collections::VecDeque;
 
@@ -100,8 +101,8 @@ pub struct Announced {
 ///
 /// Every started key is answered exactly once, also when it is canceled, and nothing touches the
 /// memory of an operation after it has been answered. A number that answers an operation that makes
-/// a descriptor is a descriptor that nobody else owns (a pipe has written two). Answers are only collected; no code of the
-/// user runs in between.
+/// a descriptor is a descriptor that nobody else owns (a pipe has written two). Answers are only
+/// collected; no code of the user runs in between.
 pub unsafe trait Backend {
     /// How many operations [`begin`](Backend::begin) can make room for.
     fn capacity(&self) -> usize;

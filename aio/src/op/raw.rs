@@ -18,8 +18,8 @@ type Path = *const libc::c_char;
 /// An operation as a backend sees it: numbers and pointers.
 ///
 /// Lengths are at most [`RawOp::MOST`], and vectors at most 1024. Who starts one keeps what its
-/// pointers name alive and in place until it has been answered. A pipe that succeeds has written two
-/// descriptors that nobody else owns.
+/// pointers name alive and in place until it has been answered. A pipe that succeeds has written
+/// two descriptors that nobody else owns.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are those of the operations in `op`")]
 pub enum RawOp {

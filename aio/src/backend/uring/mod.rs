@@ -31,8 +31,8 @@ const SILENT: u64 = OURS | Key::NONE.to_bits();
 /// How many entries the longest operation takes: a close that cancels first.
 const MOST_ENTRIES: usize = 2;
 
-/// Those after whose failure the kernel goes on with a soft chain as if they had succeeded: it looks
-/// for a mark that they forget to set (6.18 still does).
+/// Those after whose failure the kernel goes on with a soft chain as if they had succeeded: it
+/// looks for a mark that they forget to set (6.18 still does).
 const FAIL_UNNOTICED: Kinds = Kinds::NONE
     .with(OpKind::Fsync)
     .with(OpKind::Ftruncate)
