@@ -1,11 +1,8 @@
 //! epoll(7): each descriptor registered once, edge-triggered, for as long as its number means it.
 //!
 //! A number that was registered may have been closed since and name another file, which epoll does
-//! not watch. So a registration that an operation relies on is checked before a wait blocks, and
-//! when the operation has waited for some turns: where what is waited for comes at once, which is
-//! where it counts, nothing is spent on it.
+//! not watch. So a registration that is not new is one that is assumed, until it is confirmed.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -16,9 +13,6 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 use super::poller::{Interest, Poller, Ready};
 use crate::error::Cause;
 use crate::handle::RawHandle;
-
-/// How many turns an operation may rely on a registration that is not checked.
-const TURNS: u64 = 16;
 
 /// How many events one call collects.
 const EVENTS: usize = 256;
@@ -31,9 +25,6 @@ pub struct Epoll {
     epoll: OwnedFd,
     /// By descriptor.
     registered: Vec<Registration>,
-    /// Descriptors that are relied on unchecked, in the order in which that began.
-    unchecked: VecDeque<Unchecked>,
-    turn: u64,
     waker: Option<Arc<OwnedFd>>,
     events: Vec<libc::epoll_event>,
     has_pwait2: bool,
@@ -47,20 +38,11 @@ struct Registration {
     wanted: Interest,
     /// Tells the events of this registration from those of earlier ones.
     generation: u32,
-    /// Counts the times that it was relied on.
-    uses: u32,
 }
 
 impl Registration {
     const NONE: Registration =
-        Registration { told: Interest::NONE, wanted: Interest::NONE, generation: 0, uses: 0 };
-}
-
-#[derive(Clone, Copy)]
-struct Unchecked {
-    fd: RawHandle,
-    uses: u32,
-    turn: u64,
+        Registration { told: Interest::NONE, wanted: Interest::NONE, generation: 0 };
 }
 
 impl Poller for Epoll {
@@ -69,72 +51,30 @@ impl Poller for Epoll {
         Ok(Epoll {
             epoll,
             registered: Vec::new(),
-            unchecked: VecDeque::new(),
-            turn: 0,
             waker: None,
             events: Vec::with_capacity(EVENTS),
             has_pwait2: true,
         })
     }
 
-    fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<(), Cause> {
+    fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<bool, Cause> {
         let index = fd as usize;
         if index >= self.registered.len() {
             self.registered.resize(index + 1, Registration::NONE);
         }
         let registration = &mut self.registered[index];
         registration.wanted = interest;
-        registration.uses = registration.uses.wrapping_add(1);
         if interest == Interest::NONE {
-            return Ok(());
+            return Ok(true);
         }
         if registration.told == interest {
-            let uses = registration.uses;
-            self.unchecked.push_back(Unchecked { fd, uses, turn: self.turn });
-            return Ok(());
+            return Ok(false);
         }
-        self.tell(fd)
+        self.confirm(fd).map(|()| true)
     }
 
-    fn forget(&mut self, fd: RawHandle) {
-        if let Some(registration) = self.registered.get_mut(fd as usize) {
-            registration.told = Interest::NONE;
-        }
-    }
-
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> Result<u32, Cause> {
-        self.turn += 1;
-        let mut calls = self.check(TURNS, ready);
-        let may_block = timeout != Some(Duration::ZERO) && ready.is_empty();
-        if may_block && self.has_unchecked() {
-            calls += 1;
-            if self.collect(Some(Duration::ZERO), ready)? > 0 {
-                return Ok(calls);
-            }
-            calls += self.check(0, ready);
-        }
-        let timeout = if ready.is_empty() { timeout } else { Some(Duration::ZERO) };
-        self.collect(timeout, ready)?;
-        Ok(calls + 1)
-    }
-
-    fn waker(&mut self) -> Result<Arc<OwnedFd>, Cause> {
-        if let Some(waker) = &self.waker {
-            return Ok(Arc::clone(waker));
-        }
-        let waker =
-            Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(cause)?);
-        // Edge-triggered, so that it need not be read.
-        let flags = (libc::EPOLLIN | libc::EPOLLET) as u32;
-        self.control(libc::EPOLL_CTL_ADD, waker.as_raw_fd(), flags, WAKER)?;
-        self.waker = Some(Arc::clone(&waker));
-        Ok(waker)
-    }
-}
-
-impl Epoll {
-    /// Registers a descriptor for what is wanted of it, or finds that it is.
-    fn tell(&mut self, fd: RawHandle) -> Result<(), Cause> {
+    /// Registers the descriptor for what is wanted of it, or finds that it is.
+    fn confirm(&mut self, fd: RawHandle) -> Result<(), Cause> {
         let registration = self.registered[fd as usize];
         let Registration { told, wanted, mut generation, .. } = registration;
         let known = told != Interest::NONE;
@@ -160,6 +100,35 @@ impl Epoll {
         result
     }
 
+    fn forget(&mut self, fd: RawHandle) {
+        if let Some(registration) = self.registered.get_mut(fd as usize) {
+            registration.told = Interest::NONE;
+        }
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> Result<u32, Cause> {
+        match self.wait_once(timeout) {
+            Err(Cause::Os(libc::EINTR)) => {}
+            count => self.collect(count?, ready),
+        }
+        Ok(1)
+    }
+
+    fn waker(&mut self) -> Result<Arc<OwnedFd>, Cause> {
+        if let Some(waker) = &self.waker {
+            return Ok(Arc::clone(waker));
+        }
+        let waker =
+            Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(cause)?);
+        // Edge-triggered, so that it need not be read.
+        let flags = (libc::EPOLLIN | libc::EPOLLET) as u32;
+        self.control(libc::EPOLL_CTL_ADD, waker.as_raw_fd(), flags, WAKER)?;
+        self.waker = Some(Arc::clone(&waker));
+        Ok(waker)
+    }
+}
+
+impl Epoll {
     fn control(&self, operation: i32, fd: RawHandle, flags: u32, data: u64) -> Result<(), Cause> {
         let mut event = libc::epoll_event { events: flags, u64: data };
         // SAFETY: one event is read, which outlives the call.
@@ -169,52 +138,8 @@ impl Epoll {
         }
     }
 
-    /// Whether an operation relies on a registration that was not checked.
-    fn has_unchecked(&mut self) -> bool {
-        while let Some(unchecked) = self.unchecked.front() {
-            if self.is_relied_on(*unchecked) {
-                return true;
-            }
-            self.unchecked.pop_front();
-        }
-        false
-    }
-
-    fn is_relied_on(&self, unchecked: Unchecked) -> bool {
-        self.registered[unchecked.fd as usize].uses == unchecked.uses
-    }
-
-    /// Checks the registrations that were relied on for so many turns; yields the number of calls.
-    /// Whoever waits for a descriptor that can't be registered any more is told to try.
-    fn check(&mut self, turns: u64, ready: &mut Vec<Ready>) -> u32 {
-        let mut calls = 0;
-        while let Some(&unchecked) = self.unchecked.front() {
-            if unchecked.turn + turns > self.turn && self.is_relied_on(unchecked) {
-                break;
-            }
-            self.unchecked.pop_front();
-            if self.is_relied_on(unchecked) {
-                calls += 1;
-                if self.tell(unchecked.fd).is_err() {
-                    let fd = unchecked.fd;
-                    ready.push(Ready { fd, read: true, write: true, priority: true });
-                }
-            }
-        }
-        calls
-    }
-
-    /// Waits, and appends what is ready; yields how much that was.
-    fn collect(
-        &mut self,
-        timeout: Option<Duration>,
-        ready: &mut Vec<Ready>,
-    ) -> Result<usize, Cause> {
-        let count = match self.wait_once(timeout) {
-            Ok(count) => count,
-            Err(Cause::Os(libc::EINTR)) => 0,
-            Err(cause) => return Err(cause),
-        };
+    /// Appends what is ready, of so many events.
+    fn collect(&self, count: usize, ready: &mut Vec<Ready>) {
         for event in &self.events[..count] {
             let (data, events) = (event.u64, event.events);
             let fd = data as u32 as RawHandle;
@@ -230,7 +155,6 @@ impl Epoll {
                 priority: is(libc::EPOLLPRI),
             });
         }
-        Ok(count)
     }
 
     /// One call, with a time as exact as the kernel takes it.

@@ -38,9 +38,27 @@ pub struct Readiness<P> {
     threads: Option<Threads>,
     max_threads: usize,
     from_threads: VecDeque<Answered>,
+    /// Operations that wait on an assumption, the oldest first.
+    unsure: VecDeque<Unsure>,
+    /// Counts the waits.
+    turn: u64,
     ready: Vec<Ready>,
     traffic: Traffic,
 }
+
+/// An operation that waits though it was not tried, or for a descriptor of which it is assumed that
+/// it is watched. What it is assumed of may have been closed since: before a wait blocks, and after
+/// some turns, it is made certain. Where what is waited for comes at once, which is where it counts,
+/// nothing is spent on that.
+#[derive(Clone, Copy)]
+struct Unsure {
+    key: Key,
+    was_tried: bool,
+    turn: u64,
+}
+
+/// How many turns an operation may wait on an assumption.
+const TURNS: u64 = 16;
 
 impl<P: Poller> Readiness<P> {
     /// A driver for the calling thread.
@@ -53,6 +71,8 @@ impl<P: Poller> Readiness<P> {
             threads: None,
             max_threads: options.max_threads,
             from_threads: VecDeque::new(),
+            unsure: VecDeque::new(),
+            turn: 0,
             ready: Vec::new(),
             traffic: Traffic::default(),
         })
@@ -68,28 +88,92 @@ impl<P: Poller> Readiness<P> {
         &mut self,
         key: Key,
         op: &RawOp,
-        moved: u32,
+        moved: Option<u32>,
         fd: RawHandle,
         side: Side,
     ) -> Option<Attempt> {
-        self.waiters.enter(key, op, moved, fd, side);
-        let Err(cause) = self.update_interest(fd) else { return None };
-        self.waiters.leave(key, fd, side);
-        // That a watch ends can't fail.
-        let _ = self.update_interest(fd);
-        Some(match cause {
-            Cause::Os(libc::EPERM) => Attempt::Blocks(moved),
-            cause => Attempt::Done(Err(cause)),
-        })
+        self.waiters.enter(key, op, moved.unwrap_or(0), fd, side);
+        match self.update_interest(fd) {
+            Ok(is_certain) => {
+                if !is_certain || moved.is_none() {
+                    let was_tried = moved.is_some();
+                    self.unsure.push_back(Unsure { key, was_tried, turn: self.turn });
+                }
+                None
+            }
+            Err(cause) => {
+                self.waiters.leave(key, fd, side);
+                // That a watch ends can't fail.
+                let _ = self.update_interest(fd);
+                Some(match cause {
+                    Cause::Os(libc::EPERM) => Attempt::Blocks(moved.unwrap_or(0)),
+                    cause => Attempt::Done(Err(cause)),
+                })
+            }
+        }
     }
 
-    /// Tells the poller what a descriptor is waited for.
+    /// Tells the poller what a descriptor is waited for; says whether it is certain that it watches
+    /// for that.
     #[inline]
-    fn update_interest(&mut self, fd: RawHandle) -> Result<(), Cause> {
+    fn update_interest(&mut self, fd: RawHandle) -> Result<bool, Cause> {
         match self.waiters.new_interest(fd) {
             Some(interest) => self.poller.watch(fd, interest),
-            None => Ok(()),
+            // Somebody has it open, and waits for it already.
+            None => Ok(true),
         }
+    }
+
+    /// Whether an operation waits on an assumption.
+    fn is_any_unsure(&mut self) -> bool {
+        while let Some(unsure) = self.unsure.front() {
+            if self.waiters.find(unsure.key).is_some() {
+                return true;
+            }
+            self.unsure.pop_front();
+        }
+        false
+    }
+
+    /// Makes certain what operations wait for that have waited on an assumption for so many turns.
+    fn make_certain(&mut self, turns: u64, done: &mut VecDeque<Answered>) {
+        while self.is_any_unsure() && self.unsure[0].turn + turns <= self.turn {
+            let Some(Unsure { key, was_tried, .. }) = self.unsure.pop_front() else { return };
+            let Some(&Pending { op, moved, place, .. }) = self.waiters.find(key) else { continue };
+            let Place::At(fd, side) = place else { continue };
+            self.traffic.calls += 1;
+            if self.poller.confirm(fd).is_ok() && was_tried {
+                continue;
+            }
+            // SAFETY: who started the operation keeps its memory in place until it is answered.
+            let attempted = unsafe { attempt(&op, moved, &mut self.traffic.calls) };
+            if let Attempt::NotReady(moved) = attempted {
+                self.waiters.set_moved(key, moved);
+                continue;
+            }
+            self.waiters.leave(key, fd, side);
+            if let Some(result) = self.conclude(key, &op, attempted) {
+                done.push_back((key, result));
+            }
+            // That a watch ends can't fail.
+            let _ = self.update_interest(fd);
+        }
+    }
+
+    /// Waits for descriptors once, and tries what waits for those that are ready.
+    fn poll(
+        &mut self,
+        timeout: Option<Duration>,
+        done: &mut VecDeque<Answered>,
+    ) -> Result<(), Error> {
+        let mut ready = mem::take(&mut self.ready);
+        let calls = self.poller.wait(timeout, &mut ready).map_err(Error::of_ring)?;
+        self.traffic.calls += u64::from(calls);
+        for ready in ready.drain(..) {
+            self.advance(ready, done);
+        }
+        self.ready = ready;
+        Ok(())
     }
 
     /// Lets a call that can only block do the rest of an operation.
@@ -174,7 +258,7 @@ impl<P: Poller> Readiness<P> {
             if side == Side::Read {
                 self.waiters.set_drained(fd, true);
             }
-            attempted = self.wait_for(key, op, moved, fd, side)?;
+            attempted = self.wait_for(key, op, Some(moved), fd, side)?;
         }
         self.conclude(key, op, attempted)
     }
@@ -192,7 +276,7 @@ impl<P: Poller> Readiness<P> {
             Attempt::Blocks(moved) => self.block(key, op, moved),
             Attempt::Elsewhere(fd, side) => {
                 self.waiters.make_room(fd);
-                let attempted = self.wait_for(key, op, 0, fd, side)?;
+                let attempted = self.wait_for(key, op, Some(0), fd, side)?;
                 self.conclude(key, op, attempted)
             }
             Attempt::NotReady(_) => None,
@@ -245,6 +329,18 @@ impl<P: Poller> Readiness<P> {
         }
     }
 
+    /// Collects what calls that block have come to.
+    fn collect_from_threads(&mut self, done: &mut VecDeque<Answered>) {
+        let Some(threads) = self.threads.as_mut().filter(|threads| threads.in_flight() > 0) else {
+            return;
+        };
+        threads.collect(&mut self.from_threads);
+        while let Some((key, result)) = self.from_threads.pop_front() {
+            let &Pending { op, moved, .. } = self.waiters.take(key);
+            done.push_back((key, self.finished(&op, moved, result)));
+        }
+    }
+
     /// How long a wait may take.
     fn patience(&self, is_blocking: bool) -> Option<Duration> {
         match self.timers.next() {
@@ -288,7 +384,7 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
                 let is_behind =
                     !matches!(side, Side::Beside(_)) && self.waiters.first(fd, side) != Key::NONE;
                 if is_behind || (self.waiters.is_drained(fd) && is_in_vain(op)) {
-                    let attempted = self.wait_for(key, op, 0, fd, side)?;
+                    let attempted = self.wait_for(key, op, None, fd, side)?;
                     return self.conclude(key, op, attempted);
                 }
                 self.try_now(key, op, fd, side)
@@ -337,24 +433,24 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
     fn wait(&mut self, is_blocking: bool, done: &mut VecDeque<Answered>) -> Result<(), Error> {
         let in_threads = self.threads.as_ref().map_or(0, Threads::in_flight);
         if is_blocking || self.waiters.queued() > 0 || in_threads > 0 {
-            let patience = self.patience(is_blocking);
-            let mut ready = mem::take(&mut self.ready);
-            let calls = self.poller.wait(patience, &mut ready).map_err(Error::of_ring)?;
-            self.traffic.calls += u64::from(calls);
-            for ready in ready.drain(..) {
-                self.advance(ready, done);
+            self.turn += 1;
+            self.make_certain(TURNS, done);
+            let mut is_blocking = is_blocking && done.is_empty();
+            if is_blocking && self.is_any_unsure() {
+                self.poll(Some(Duration::ZERO), done)?;
+                self.collect_from_threads(done);
+                if done.is_empty() {
+                    self.make_certain(0, done);
+                }
+                is_blocking = done.is_empty();
+                if is_blocking {
+                    self.poll(self.patience(true), done)?;
+                }
+            } else {
+                self.poll(self.patience(is_blocking), done)?;
             }
-            self.ready = ready;
         }
-        if in_threads > 0
-            && let Some(threads) = &mut self.threads
-        {
-            threads.collect(&mut self.from_threads);
-            while let Some((key, result)) = self.from_threads.pop_front() {
-                let &Pending { op, moved, .. } = self.waiters.take(key);
-                done.push_back((key, self.finished(&op, moved, result)));
-            }
-        }
+        self.collect_from_threads(done);
         if !self.timers.is_empty() {
             let now = self.now();
             while let Some(key) = self.timers.pop_due(now) {

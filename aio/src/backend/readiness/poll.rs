@@ -81,22 +81,26 @@ impl Poller for Poll {
         Ok(Poll { entries: Vec::new(), places: Vec::new(), waker: None })
     }
 
-    fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<(), Cause> {
+    fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<bool, Cause> {
         if interest == Interest::NONE {
             self.forget(fd);
-            return Ok(());
+            return Ok(true);
         }
         let number = usize::try_from(fd).map_err(|_| Cause::Os(libc::EBADF))?;
         let entry = libc::pollfd { fd, events: events(interest), revents: 0 };
         if let Some(place) = self.place(fd) {
             self.entries[place] = entry;
-            return Ok(());
+            return Ok(true);
         }
         if number >= self.places.len() {
             self.places.resize(number + 1, NOWHERE);
         }
         self.places[number] = self.entries.len() as u32;
         self.entries.push(entry);
+        Ok(true)
+    }
+
+    fn confirm(&mut self, _: RawHandle) -> Result<(), Cause> {
         Ok(())
     }
 

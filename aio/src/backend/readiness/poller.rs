@@ -73,12 +73,20 @@ pub trait Poller: Sized {
     fn new() -> Result<Self, Cause>;
 
     /// From now on `fd` is watched for exactly `interest` (nothing: no longer watched), until this
-    /// is called again.
+    /// is called again. Says whether that is certain: else it is assumed, because it was so when
+    /// the number was last used, until it is [confirmed](Poller::confirm).
     ///
     /// # Errors
     ///
     /// `EPERM`: it can't be polled, which only some pollers say.
-    fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<(), Cause>;
+    fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<bool, Cause>;
+
+    /// Makes certain that `fd` is watched for what it was last said to be.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Poller::watch`].
+    fn confirm(&mut self, fd: RawHandle) -> Result<(), Cause>;
 
     /// The descriptor's number was closed, or has just come to name a new file: what is known of
     /// it is void.
