@@ -51,6 +51,8 @@ pub unsafe trait Driver {
 pub enum Stop {
     /// It is stopped, with this answer: how much it had moved, if it had.
     Stopped(Result<u32, Cause>),
+    /// It was complete, with this answer.
+    Complete(Result<u32, Cause>),
     /// `wait` will report it, stopped or not, and the asker if there is one.
     Asked,
     /// It can't be stopped any more; `wait` will report it.

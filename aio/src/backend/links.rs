@@ -264,7 +264,7 @@ impl Links {
             Some((State::Waiting, _)) => self.at_mut(key).is_asked = true,
             Some((State::Delayed, _)) => self.complete.push_back((key, Err(Cause::Canceled))),
             _ => {
-                if let Stop::Stopped(result) = driver.stop(key, None) {
+                if let Stop::Stopped(result) | Stop::Complete(result) = driver.stop(key, None) {
                     self.complete.push_back((key, result));
                 }
             }
@@ -375,7 +375,7 @@ impl Links {
     fn expire(&mut self, driver: &mut impl Driver, limit: Key) {
         self.at_mut(limit).state = State::Expired;
         let limited = self.at(limit).before;
-        if let Stop::Stopped(result) = driver.stop(limited, None) {
+        if let Stop::Stopped(result) | Stop::Complete(result) = driver.stop(limited, None) {
             self.complete.push_back((limited, result));
         }
     }
@@ -397,6 +397,10 @@ impl Links {
                 self.complete.push_back((target, result));
                 Some(Ok(0))
             }
+            Stop::Complete(result) => {
+                self.complete.push_back((target, result));
+                Some(Err(Cause::NotFound))
+            }
             Stop::Asked => None,
             Stop::TooLate => Some(Err(Cause::InProgress)),
             Stop::Unknown => Some(Err(Cause::NotFound)),
@@ -408,7 +412,7 @@ impl Links {
         let mut users = mem::take(&mut self.users);
         driver.users_of(fd, &mut users);
         for key in users.drain(..) {
-            if let Stop::Stopped(result) = driver.stop(key, None) {
+            if let Stop::Stopped(result) | Stop::Complete(result) = driver.stop(key, None) {
                 self.complete.push_back((key, result));
             }
         }

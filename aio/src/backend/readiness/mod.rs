@@ -53,7 +53,6 @@ pub struct Readiness<P> {
 #[derive(Clone, Copy)]
 struct Unsure {
     key: Key,
-    was_tried: bool,
     turn: u64,
 }
 
@@ -92,12 +91,11 @@ impl<P: Poller> Readiness<P> {
         fd: RawHandle,
         side: Side,
     ) -> Option<Attempt> {
-        self.waiters.enter(key, op, moved.unwrap_or(0), fd, side);
+        self.waiters.enter(key, op, moved, fd, side);
         match self.update_interest(fd) {
             Ok(is_certain) => {
                 if !is_certain || moved.is_none() {
-                    let was_tried = moved.is_some();
-                    self.unsure.push_back(Unsure { key, was_tried, turn: self.turn });
+                    self.unsure.push_back(Unsure { key, turn: self.turn });
                 }
                 None
             }
@@ -138,17 +136,16 @@ impl<P: Poller> Readiness<P> {
     /// Makes certain what operations wait for that have waited on an assumption for so many turns.
     fn make_certain(&mut self, turns: u64, done: &mut VecDeque<Answered>) {
         while self.is_any_unsure() && self.unsure[0].turn + turns <= self.turn {
-            let Some(Unsure { key, was_tried, .. }) = self.unsure.pop_front() else { return };
-            let Some(&Pending { op, moved, place, .. }) = self.waiters.find(key) else { continue };
-            let Place::At(fd, side) = place else { continue };
+            let Some(Unsure { key, .. }) = self.unsure.pop_front() else { return };
+            let Some(pending) = self.waiters.find(key) else { continue };
+            let Place::At(fd, side) = pending.place else { continue };
+            let (op, was_tried) = (pending.op, pending.was_tried);
             self.traffic.calls += 1;
             if self.poller.confirm(fd).is_ok() && was_tried {
                 continue;
             }
-            // SAFETY: who started the operation keeps its memory in place until it is answered.
-            let attempted = unsafe { attempt(&op, moved, &mut self.traffic.calls) };
-            if let Attempt::NotReady(moved) = attempted {
-                self.waiters.set_moved(key, moved);
+            let attempted = self.try_again(key, &op);
+            if let Attempt::NotReady(_) = attempted {
                 continue;
             }
             self.waiters.leave(key, fd, side);
@@ -158,6 +155,17 @@ impl<P: Poller> Readiness<P> {
             // That a watch ends can't fail.
             let _ = self.update_interest(fd);
         }
+    }
+
+    /// Tries an operation that waits.
+    fn try_again(&mut self, key: Key, op: &RawOp) -> Attempt {
+        let moved = self.waiters.find(key).map_or(0, |pending| pending.moved);
+        // SAFETY: who started the operation keeps its memory in place until it is answered.
+        let attempted = unsafe { attempt(op, moved, &mut self.traffic.calls) };
+        if let Attempt::NotReady(moved) = attempted {
+            self.waiters.set_moved(key, moved);
+        }
+        attempted
     }
 
     /// Waits for descriptors once, and tries what waits for those that are ready.
@@ -408,11 +416,25 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
             return Stop::Stopped(Err(Cause::Canceled));
         }
         let Some(&pending) = self.waiters.find(key) else { return Stop::Unknown };
+        let mut moved = pending.moved;
         match pending.place {
             Place::At(fd, side) => {
+                // One that could have been done by now has been done.
+                let attempted = match pending.was_tried {
+                    true => Attempt::NotReady(moved),
+                    false => self.try_again(key, &pending.op),
+                };
                 self.waiters.leave(key, fd, side);
                 // That a watch ends can't fail.
                 let _ = self.update_interest(fd);
+                match attempted {
+                    Attempt::NotReady(so_far) => moved = so_far,
+                    Attempt::Done(result) => {
+                        self.conclude(key, &pending.op, attempted);
+                        return Stop::Complete(result);
+                    }
+                    _ => {}
+                }
             }
             Place::Thread if self.threads.as_mut().is_some_and(|threads| threads.stop(key)) => {
                 self.waiters.take(key);
@@ -421,7 +443,7 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
         }
         match pending.op {
             RawOp::Connect { .. } => Stop::Stopped(Err(Cause::Canceled)),
-            _ if pending.moved > 0 => Stop::Stopped(Ok(pending.moved)),
+            _ if moved > 0 => Stop::Stopped(Ok(moved)),
             _ => Stop::Stopped(Err(Cause::Canceled)),
         }
     }

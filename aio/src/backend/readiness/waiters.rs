@@ -14,6 +14,8 @@ pub struct Pending {
     pub place: Place,
     /// How much it has moved; for a connect, whether it has begun.
     pub moved: u32,
+    /// Whether it was tried since it came.
+    pub was_tried: bool,
     /// Its neighbours in its queue.
     before: Key,
     after: Key,
@@ -91,15 +93,17 @@ impl Waiters {
         found.filter(|pending| pending.place != Place::Nowhere)
     }
 
-    /// Notes how much an operation has moved.
+    /// Notes that an operation was tried, and how much it has moved.
     pub fn set_moved(&mut self, key: Key, moved: u32) {
-        self.pending[key.slot()].moved = moved;
+        let pending = &mut self.pending[key.slot()];
+        (pending.moved, pending.was_tried) = (moved, true);
     }
 
     /// Notes an operation that a thread has.
     pub fn put_in_thread(&mut self, key: Key, op: &RawOp, moved: u32) {
         let (before, after) = (Key::NONE, Key::NONE);
-        self.put(Pending { key, op: *op, place: Place::Thread, moved, before, after });
+        let (place, was_tried) = (Place::Thread, true);
+        self.put(Pending { key, op: *op, place, moved, was_tried, before, after });
     }
 
     #[inline]
@@ -132,9 +136,9 @@ impl Waiters {
         self.pending[key.slot()].after
     }
 
-    /// Puts an operation at the end of a queue.
+    /// Puts an operation at the end of a queue: one that has moved so much, or was not tried.
     #[inline]
-    pub fn enter(&mut self, key: Key, op: &RawOp, moved: u32, fd: RawHandle, side: Side) {
+    pub fn enter(&mut self, key: Key, op: &RawOp, moved: Option<u32>, fd: RawHandle, side: Side) {
         let queue = self.watches[fd as usize].queue_mut(side);
         let before = std::mem::replace(&mut queue.last, key);
         if before == Key::NONE {
@@ -143,7 +147,8 @@ impl Waiters {
             self.pending[before.slot()].after = key;
         }
         let (place, after) = (Place::At(fd, side), Key::NONE);
-        self.put(Pending { key, op: *op, place, moved, before, after });
+        let (was_tried, moved) = (moved.is_some(), moved.unwrap_or(0));
+        self.put(Pending { key, op: *op, place, moved, was_tried, before, after });
         self.queued += 1;
     }
 
@@ -271,7 +276,7 @@ mod tests {
         waiters.make_room(7);
         let keys: Vec<Key> = (0..5).map(|_| slots.insert(())).collect();
         for key in &keys {
-            waiters.enter(*key, &RawOp::Nop, 0, 7, READ);
+            waiters.enter(*key, &RawOp::Nop, None, 7, READ);
         }
         assert_eq!(waiters.new_interest(7), Some(Interest::READ));
         assert_eq!(waiters.new_interest(7), None);
@@ -294,7 +299,7 @@ mod tests {
         waiters.make_room(1);
         for events in [libc::POLLIN, libc::POLLPRI] {
             let side = Side::Beside(events as u32);
-            waiters.enter(slots.insert(()), &RawOp::Nop, 0, 1, side);
+            waiters.enter(slots.insert(()), &RawOp::Nop, None, 1, side);
         }
         let all = Interest::READ | Interest::PRIORITY | Interest::END;
         assert_eq!(waiters.new_interest(1), Some(all));
