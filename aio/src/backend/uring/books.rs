@@ -52,12 +52,14 @@ pub struct Books {
     last: Key,
     /// Whether the next operation may be quiet.
     is_quiet: bool,
+    /// Operations whose time is up and that the kernel did not stop.
+    overdue: Vec<Key>,
 }
 
 impl Books {
     /// Empty books.
     pub fn new() -> Books {
-        Books { started: Vec::new(), last: Key::NONE, is_quiet: true }
+        Books { started: Vec::new(), last: Key::NONE, is_quiet: true, overdue: Vec::new() }
     }
 
     /// Notes that the kernel is about to have an operation, the next one of its chain; says
@@ -88,6 +90,11 @@ impl Books {
         }
         self.last = key;
         quiet.is_some()
+    }
+
+    /// Takes the operations that are to be asked to stop, as their time is up.
+    pub fn overdue(&mut self) -> impl Iterator<Item = Key> {
+        self.overdue.drain(..)
     }
 
     /// The next operation starts a new chain.
@@ -140,6 +147,15 @@ impl Books {
             let success = before.quiet.expect("silent ones have one success");
             self.answer(first, Ok(success), answered);
             first = before.after;
+        }
+        if op.kind == OpKind::LinkTimeout
+            && matches!(-result, libc::ENOENT | libc::EALREADY)
+            && self.is_pending(op.before)
+        {
+            // The time is up, but the kernel found what it limits in between two of its lists.
+            self.overdue.push(op.before);
+            self.started[key.slot()].progress = Progress::Expired;
+            return;
         }
         match answer(op.kind, result) {
             Err(Cause::Expired) if self.is_pending(op.before) => {
@@ -324,6 +340,25 @@ mod tests {
         books.let_go(keys[0], &mut answered);
         assert_eq!(answered, [(keys[0], Ok(3)), (keys[1], Ok(0))]);
     }
+
+    #[test]
+    fn what_the_kernel_did_not_stop_though_its_time_is_up_is_overdue() {
+        let limit = RawOp::LinkTimeout { after: std::ptr::null() };
+        for (result, expected) in [(3, (Ok(3), Ok(0))), (-125, CANCELED)] {
+            let mut slots = Slots::new();
+            let (mut books, keys) = (Books::new(), [slots.insert(()), slots.insert(())]);
+            books.note(keys[0], OpKind::Recv, &RECV, Link::Soft, false);
+            books.note(keys[1], OpKind::LinkTimeout, &limit, Link::None, false);
+            let mut answered = VecDeque::new();
+            books.complete(keys[1], -libc::EALREADY, &mut answered);
+            assert_eq!((books.overdue().next(), answered.len()), (Some(keys[0]), 0));
+            books.complete(keys[0], result, &mut answered);
+            assert_eq!(answered, [(keys[0], expected.0), (keys[1], expected.1)]);
+        }
+    }
+
+    const CANCELED: (Result<u32, Cause>, Result<u32, Cause>) =
+        (Err(Cause::Canceled), Err(Cause::Expired));
 
     #[test]
     fn a_hard_link_goes_on_after_a_failure() {

@@ -340,6 +340,7 @@ impl Kernel {
                 self.stubborn.push(key);
             }
         }
+        self.stubborn.extend(self.books.overdue());
         if is_any_invalid {
             self.name_what_is_unsupported(answered.iter_mut().skip(known));
         }
