@@ -30,6 +30,7 @@ const TABLES: Tables = Tables {
         "src/op/buffer.rs",
         "src/op/raw.rs",
         "src/ring.rs",
+        "tests/choice.rs",
         "tests/conformance/circumstances.rs",
         "tests/soundness.rs",
         "tests/soundness_alone.rs",
