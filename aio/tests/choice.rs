@@ -98,9 +98,9 @@ fn with_environment(backend: &str, name: &str, test: fn()) {
     if env::var_os(ALONE).is_some() {
         return test();
     }
-    let mut alone = Command::new(env::current_exe().unwrap());
+    let mut alone = Command::new(env::current_exe().expect("a path of this program"));
     alone.args([name, "--exact"]).env(ALONE, "1").env("CORIO_BACKEND", backend);
-    let output = alone.output().unwrap();
+    let output = alone.output().expect("a process");
     let words = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && words.contains("1 passed"), "{backend}: {output:?}");
 }
