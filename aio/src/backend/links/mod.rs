@@ -1,6 +1,11 @@
 //! io_uring's rules over any driver: chains, time limits, cancels, closes. Pure: it makes no system
 //! call.
 
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::mem;
 
