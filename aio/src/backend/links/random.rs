@@ -106,7 +106,7 @@ impl Scene {
         let runs = |key| self.hands.running.iter().any(|(running, _)| *running == key);
         let linked = self.links.find(target).copied();
         match fate {
-            Fate::IsCanceled => self.cancel(target),
+            Fate::IsCanceled if random.below(2) == 0 => self.cancel(target),
             Fate::Slow if runs(target) => self.report(target, Ok(0)),
             Fate::FailsSlowly if runs(target) => self.report(target, FAILED),
             Fate::Expires if runs(target) => {
