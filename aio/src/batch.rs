@@ -49,9 +49,10 @@ pub trait Lowering: sealed::Sealed {
     /// Lowers them in order. What the pointers name stays in place until `self` is used again.
     fn lower(&mut self, start: &mut impl FnMut(Shape, &RawOp));
 
-    /// What kinds of operations there are.
-    fn kinds(&self) -> Kinds {
-        (0..self.len()).fold(Kinds::NONE, |kinds, index| kinds.with(self.shape(index).kind))
+    /// What kinds of operations there are, and what kinds of softly linked ones.
+    fn kinds(&self) -> (Kinds, Kinds) {
+        let shapes = (0..self.len()).map(|index| self.shape(index));
+        shapes.fold((Kinds::NONE, Kinds::NONE), |kinds, shape| shape.add_to(kinds))
     }
 
     /// Whether the rules are kept; where they can be known at compile time, it is then that they
@@ -79,6 +80,12 @@ pub struct Shape {
 impl Shape {
     fn of<O: Operation>(op: &O) -> Shape {
         Shape { kind: op.kind(), link: op.link() }
+    }
+
+    /// Adds its kind to those of a batch.
+    #[inline]
+    fn add_to(self, (all, soft): (Kinds, Kinds)) -> (Kinds, Kinds) {
+        (all.with(self.kind), if self.link == Link::Soft { soft.with(self.kind) } else { soft })
     }
 }
 
@@ -167,9 +174,11 @@ macro_rules! tuple_batch {
                 $(start(Shape::of($op), &$op.lower());)+
             }
 
-            fn kinds(&self) -> Kinds {
+            fn kinds(&self) -> (Kinds, Kinds) {
                 let ($($op,)+) = self;
-                Kinds::NONE$(.with($op.kind()))+
+                let kinds = (Kinds::NONE, Kinds::NONE);
+                $(let kinds = Shape::of($op).add_to(kinds);)+
+                kinds
             }
 
             fn check(&self) -> Result<(), Error> {

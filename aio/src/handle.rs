@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 pub type RawHandle = RawFd;
 
 /// What no open file or socket is called: an operation on it answers `EBADF`.
-const CLOSED: RawHandle = -1;
+pub(crate) const CLOSED: RawHandle = -1;
 
 /// Names a descriptor for an operation, for as long as the operation has it.
 ///
@@ -200,7 +200,7 @@ pub struct Lending {
 }
 
 /// What [`op::close`](crate::op::close) closes: an owned handle, or a `&`[`Closing`].
-pub trait Closable: private::Sealed {
+pub trait Closable: Sealed {
     /// Gives the descriptor to a close that starts.
     #[doc(hidden)]
     fn lend(&mut self) -> Lending;
@@ -267,11 +267,11 @@ impl<'a> IntoClosable for &'a Closing {
 
 impl Closable for Lent<'_> {
     fn lend(&mut self) -> Lending {
-        let lingers = !self.closing.is_used_by_this_chain_only();
-        let mut lending = Lending { raw: CLOSED, is_shared: true, lingers };
+        let mut lending = Lending { raw: CLOSED, is_shared: true, lingers: false };
         self.closing.change(|state| match state {
             State::Open(handle) => {
                 lending.raw = handle.raw();
+                lending.lingers = !self.closing.is_used_by_this_chain_only();
                 self.lending = Some(lending);
                 State::Lent(handle)
             }
@@ -312,3 +312,6 @@ mod private {
     impl Sealed for super::Owned {}
     impl Sealed for super::Lent<'_> {}
 }
+
+/// Who may implement [`Closable`]: this crate.
+pub(crate) use private::Sealed;

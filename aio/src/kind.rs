@@ -16,6 +16,36 @@ pub enum OpKind {
     Fsync,
     /// [`op::open_at`](crate::op::open_at)
     OpenAt,
+    /// [`op::readv`](crate::op::readv)
+    Readv,
+    /// [`op::writev`](crate::op::writev)
+    Writev,
+    /// [`op::ftruncate`](crate::op::ftruncate)
+    Ftruncate,
+    /// [`op::fallocate`](crate::op::fallocate)
+    Fallocate,
+    /// [`op::fadvise`](crate::op::fadvise)
+    Fadvise,
+    /// [`op::madvise`](crate::op::madvise)
+    Madvise,
+    /// [`op::sync_file_range`](crate::op::sync_file_range)
+    SyncFileRange,
+    /// [`op::splice`](crate::op::splice)
+    Splice,
+    /// [`op::pipe`](crate::op::pipe())
+    Pipe,
+    /// [`op::statx`](crate::op::statx)
+    Statx,
+    /// [`op::rename_at`](crate::op::rename_at)
+    RenameAt,
+    /// [`op::unlink_at`](crate::op::unlink_at)
+    UnlinkAt,
+    /// [`op::mkdir_at`](crate::op::mkdir_at)
+    MkdirAt,
+    /// [`op::symlink_at`](crate::op::symlink_at)
+    SymlinkAt,
+    /// [`op::link_at`](crate::op::link_at)
+    LinkAt,
     /// [`op::close`](crate::op::close)
     Close,
     /// [`op::socket`](crate::op::socket)
@@ -34,6 +64,26 @@ pub enum OpKind {
     Recv,
     /// [`op::shutdown`](crate::op::shutdown)
     Shutdown,
+    /// [`op::send_msg`](crate::op::send_msg)
+    SendMsg,
+    /// [`op::recv_msg`](crate::op::recv_msg)
+    RecvMsg,
+    /// [`op::send_zc`](crate::op::send_zc)
+    SendZc,
+    /// [`op::get_socket_option`](crate::op::get_socket_option)
+    GetSocketOption,
+    /// [`op::set_socket_option`](crate::op::set_socket_option)
+    SetSocketOption,
+    /// [`op::read_tty`](crate::op::read_tty)
+    ReadTty,
+    /// [`op::child_exit`](crate::op::child_exit)
+    ChildExit,
+    /// [`op::wait_id`](crate::op::wait_id)
+    WaitId,
+    /// [`op::futex_wait`](crate::op::futex_wait)
+    FutexWait,
+    /// [`op::futex_wake`](crate::op::futex_wake)
+    FutexWake,
     /// [`op::timeout`](crate::op::timeout)
     Timeout,
     /// [`op::link_timeout`](crate::op::link_timeout)
@@ -52,12 +102,27 @@ pub enum OpKind {
 
 impl OpKind {
     /// Every operation.
-    pub const ALL: [OpKind; 21] = [
+    pub const ALL: [OpKind; 46] = [
         OpKind::Nop,
         OpKind::Read,
         OpKind::Write,
         OpKind::Fsync,
         OpKind::OpenAt,
+        OpKind::Readv,
+        OpKind::Writev,
+        OpKind::Ftruncate,
+        OpKind::Fallocate,
+        OpKind::Fadvise,
+        OpKind::Madvise,
+        OpKind::SyncFileRange,
+        OpKind::Splice,
+        OpKind::Pipe,
+        OpKind::Statx,
+        OpKind::RenameAt,
+        OpKind::UnlinkAt,
+        OpKind::MkdirAt,
+        OpKind::SymlinkAt,
+        OpKind::LinkAt,
         OpKind::Close,
         OpKind::Socket,
         OpKind::Bind,
@@ -67,6 +132,16 @@ impl OpKind {
         OpKind::Send,
         OpKind::Recv,
         OpKind::Shutdown,
+        OpKind::SendMsg,
+        OpKind::RecvMsg,
+        OpKind::SendZc,
+        OpKind::GetSocketOption,
+        OpKind::SetSocketOption,
+        OpKind::ReadTty,
+        OpKind::ChildExit,
+        OpKind::WaitId,
+        OpKind::FutexWait,
+        OpKind::FutexWake,
         OpKind::Timeout,
         OpKind::LinkTimeout,
         OpKind::Cancel,
@@ -84,6 +159,21 @@ impl OpKind {
             OpKind::Write => "write",
             OpKind::Fsync => "fsync",
             OpKind::OpenAt => "open_at",
+            OpKind::Readv => "readv",
+            OpKind::Writev => "writev",
+            OpKind::Ftruncate => "ftruncate",
+            OpKind::Fallocate => "fallocate",
+            OpKind::Fadvise => "fadvise",
+            OpKind::Madvise => "madvise",
+            OpKind::SyncFileRange => "sync_file_range",
+            OpKind::Splice => "splice",
+            OpKind::Pipe => "pipe",
+            OpKind::Statx => "statx",
+            OpKind::RenameAt => "rename_at",
+            OpKind::UnlinkAt => "unlink_at",
+            OpKind::MkdirAt => "mkdir_at",
+            OpKind::SymlinkAt => "symlink_at",
+            OpKind::LinkAt => "link_at",
             OpKind::Close => "close",
             OpKind::Socket => "socket",
             OpKind::Bind => "bind",
@@ -93,6 +183,16 @@ impl OpKind {
             OpKind::Send => "send",
             OpKind::Recv => "recv",
             OpKind::Shutdown => "shutdown",
+            OpKind::SendMsg => "send_msg",
+            OpKind::RecvMsg => "recv_msg",
+            OpKind::SendZc => "send_zc",
+            OpKind::GetSocketOption => "get_socket_option",
+            OpKind::SetSocketOption => "set_socket_option",
+            OpKind::ReadTty => "read_tty",
+            OpKind::ChildExit => "child_exit",
+            OpKind::WaitId => "wait_id",
+            OpKind::FutexWait => "futex_wait",
+            OpKind::FutexWake => "futex_wake",
             OpKind::Timeout => "timeout",
             OpKind::LinkTimeout => "link_timeout",
             OpKind::Cancel => "cancel",
@@ -108,6 +208,8 @@ impl OpKind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Kinds(u64);
 
+const _: () = assert!(OpKind::ALL.len() <= u64::BITS as usize);
+
 impl Kinds {
     /// No kind.
     pub const NONE: Kinds = Kinds(0);
@@ -119,12 +221,20 @@ impl Kinds {
         .with(OpKind::Read)
         .with(OpKind::Write)
         .with(OpKind::Fsync)
+        .with(OpKind::Fallocate)
+        .with(OpKind::Fadvise)
+        .with(OpKind::SyncFileRange)
         .with(OpKind::Close)
         .with(OpKind::Accept)
         .with(OpKind::Connect)
         .with(OpKind::Send)
         .with(OpKind::Recv)
         .with(OpKind::Shutdown)
+        .with(OpKind::SendMsg)
+        .with(OpKind::RecvMsg)
+        .with(OpKind::SendZc)
+        .with(OpKind::ReadTty)
+        .with(OpKind::ChildExit)
         .with(OpKind::NotifyEventSource)
         .with(OpKind::WaitEventSource)
         .with(OpKind::CloseEventSource);

@@ -42,6 +42,7 @@ mod kind;
 pub mod op;
 #[expect(unsafe_code, reason = "passes the contract of the backend on")]
 pub mod ring;
+pub mod scripted;
 
 pub use backend::{Mode, Options, Traffic, backend};
 pub use batch::{Batch, Lowering};

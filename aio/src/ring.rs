@@ -6,7 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::backend::{Answered, Backend, Chosen, Mode, Options, Traffic};
+use crate::backend::{Announced, Answered, Backend, Chosen, Mode, Options, Traffic};
 use crate::batch::Lowering;
 use crate::error::{Cause, Error};
 use crate::fork;
@@ -120,13 +120,14 @@ impl Ring {
         }
         let whole = batch.len() <= self.backend.capacity();
         let room = if whole { batch.len() } else { self.longest_chain(batch)? };
-        let kinds = batch.kinds();
+        let (kinds, soft) = batch.kinds();
+        let announced = Announced { count: room, kinds, soft, is_quiet: self.is_quiet };
         let (mut first, mut last) = (Key::NONE, Key::NONE);
         let mut is_head = true;
         handle::begin_chain();
         batch.lower(&mut |shape, op| {
             if is_head && (!whole || first == Key::NONE) {
-                self.backend.begin(room, kinds, self.is_quiet, &mut self.answered);
+                self.backend.begin(&announced, &mut self.answered);
             }
             let key = self.slots.insert(Slot { owner, next: Key::NONE, answer: None });
             match self.slots.get_mut(last) {

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::env;
 use std::process::Command;
 
-use corio_aio::backend::{Answered, Backend, Custom, Kind};
+use corio_aio::backend::{Announced, Answered, Backend, Custom, Kind};
 use corio_aio::key::Key;
 use corio_aio::op::{Link, RawOp};
-use corio_aio::{self as aio, Cause, Dynamic, Error, Kinds, Mode, OpKind, Options, Traffic, op};
+use corio_aio::{self as aio, Cause, Dynamic, Error, Mode, OpKind, Options, Traffic, op};
 
 /// A backend that does nothing: that is, nops.
 struct Idle(Vec<Answered>);
@@ -19,7 +19,7 @@ unsafe impl Backend for Idle {
         4
     }
 
-    fn begin(&mut self, _: usize, _: Kinds, _: bool, _: &mut VecDeque<Answered>) {}
+    fn begin(&mut self, _: &Announced, _: &mut VecDeque<Answered>) {}
 
     unsafe fn start(
         &mut self,

@@ -1,6 +1,7 @@
 //! The command line: which workload, and how much of it.
 
 use crate::Workload;
+use crate::differential::Settings;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
@@ -21,6 +22,8 @@ pub struct Options {
 pub enum Request<'w> {
     /// Run this workload.
     Run(&'w Workload, Options),
+    /// Compare what programs come to on each backend.
+    Compare(Settings),
     /// Say what can be asked for.
     Help,
 }
@@ -33,6 +36,9 @@ pub fn parse(
     let name = arguments.next().ok_or("which workload?")?;
     if name == "--help" || name == "-h" {
         return Ok(Request::Help);
+    }
+    if name == "differential" {
+        return Settings::parse(arguments).map(Request::Compare);
     }
     let workload = workloads
         .iter()
@@ -68,6 +74,10 @@ pub fn usage(workloads: &[Workload]) -> String {
         writeln!(text, "  {name}  {about}\n    rivals: {}", rivals.join(", "))
             .expect("a String takes every write");
     }
+    text.push_str(
+        "\nor: corio-bench differential [--programs 1000] [--seed N]\n\n\
+         Random programs on each backend; fails if two of them disagree.\n",
+    );
     text
 }
 

@@ -1,7 +1,9 @@
-//! Measures corio beside its rivals and the raw floor: `corio-bench <workload> [flags]`.
+//! Measures corio beside its rivals and the raw floor: `corio-bench <workload> [flags]`; and holds
+//! its backends against each other: `corio-bench differential [flags]`.
 
 mod arguments;
 mod contest;
+mod differential;
 mod measure;
 mod ping_pong;
 mod report;
@@ -34,6 +36,7 @@ const WORKLOADS: &[Workload] = &[Workload {
 fn main() -> ExitCode {
     let (workload, options) = match arguments::parse(WORKLOADS, std::env::args().skip(1)) {
         Ok(Request::Run(workload, options)) => (workload, options),
+        Ok(Request::Compare(settings)) => return differential::run(settings),
         Ok(Request::Help) => {
             print!("{}", arguments::usage(WORKLOADS));
             return ExitCode::SUCCESS;

@@ -8,10 +8,10 @@ use std::sync::OnceLock;
 use super::emulate::Emulate;
 use super::readiness::{Epoll, Poll, Readiness};
 use super::uring::Uring;
-use super::{Answered, Backend, Mode, Options, Traffic};
+use super::{Announced, Answered, Backend, Mode, Options, Traffic};
 use crate::error::{Cause, Error};
 use crate::key::Key;
-use crate::kind::{Kinds, OpKind};
+use crate::kind::OpKind;
 use crate::op::{Link, RawOp};
 
 /// A backend, by name.
@@ -161,14 +161,8 @@ unsafe impl Backend for Chosen {
         pass_on!(self, backend => backend.capacity())
     }
 
-    fn begin(
-        &mut self,
-        count: usize,
-        kinds: Kinds,
-        is_quiet: bool,
-        answered: &mut VecDeque<Answered>,
-    ) {
-        pass_on!(self, backend => backend.begin(count, kinds, is_quiet, answered));
+    fn begin(&mut self, announced: &Announced, answered: &mut VecDeque<Answered>) {
+        pass_on!(self, backend => backend.begin(announced, answered));
     }
 
     unsafe fn start(

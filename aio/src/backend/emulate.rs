@@ -3,18 +3,18 @@
 use std::collections::VecDeque;
 
 use super::links::Links;
-use super::{Answered, Backend, Mode, Traffic};
+use super::{Announced, Answered, Backend, Mode, Traffic};
 use crate::error::{Cause, Error};
 use crate::handle::RawHandle;
 use crate::key::Key;
-use crate::kind::{Kinds, OpKind};
+use crate::kind::OpKind;
 use crate::op::{Link, RawOp};
 
 /// Starts, stops and reports single operations.
 ///
 /// # Safety
 ///
-/// Every started key is answered exactly once: by `start`, by `stop`, or through `wait`; and nothing
+/// Every started key is answered exactly once: by `start`, by `stop`, or through `wait`; nothing
 /// touches the memory of its operation after that. A number that answers an operation that makes a
 /// descriptor is a descriptor that nobody else owns.
 pub unsafe trait Driver {
@@ -82,7 +82,7 @@ unsafe impl<D: Driver> Backend for Emulate<D> {
         self.entries
     }
 
-    fn begin(&mut self, _: usize, _: Kinds, _: bool, _: &mut VecDeque<Answered>) {}
+    fn begin(&mut self, _: &Announced, _: &mut VecDeque<Answered>) {}
 
     unsafe fn start(
         &mut self,

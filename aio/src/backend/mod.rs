@@ -12,6 +12,7 @@ mod uring;
 
 pub(crate) use choice::Chosen;
 pub use choice::{Custom, Kind, backend};
+pub(crate) use emulate::{Driver, Emulate, Stop};
 
 use std::collections::VecDeque;
 
@@ -79,6 +80,19 @@ pub struct Traffic {
 /// An operation that is complete: its key and what the OS answered.
 pub type Answered = (Key, Result<u32, Cause>);
 
+/// Operations that are about to be started.
+#[derive(Clone, Copy, Debug)]
+pub struct Announced {
+    /// How many.
+    pub count: usize,
+    /// Their kinds, and perhaps more.
+    pub kinds: Kinds,
+    /// The kinds of those that are softly linked, and perhaps more.
+    pub soft: Kinds,
+    /// Whether the report of a linked success may wait for the rest of its chain.
+    pub is_quiet: bool,
+}
+
 /// What a ring asks of the system under it: io_uring's semantics, whatever that system is.
 ///
 /// Most programs never see it. It is public so that one can be plugged in: see [`Custom`].
@@ -87,22 +101,14 @@ pub type Answered = (Key, Result<u32, Cause>);
 ///
 /// Every started key is answered exactly once, also when it is canceled, and nothing touches the
 /// memory of an operation after it has been answered. A number that answers an operation that makes
-/// a descriptor is a descriptor that nobody else owns. Answers are only collected; no code of the
-/// user runs in between.
+/// a descriptor is a descriptor that nobody else owns (a pipe has written two). Answers are only
+/// collected; no code of the user runs in between.
 pub unsafe trait Backend {
     /// How many operations [`begin`](Backend::begin) can make room for.
     fn capacity(&self) -> usize;
 
-    /// `count` operations of these kinds are about to be started, and their chains are to stay
-    /// together. `is_quiet` says that the report of a linked success may wait for the rest of its
-    /// chain.
-    fn begin(
-        &mut self,
-        count: usize,
-        kinds: Kinds,
-        is_quiet: bool,
-        answered: &mut VecDeque<Answered>,
-    );
+    /// Operations are about to be started, and their chains are to stay together.
+    fn begin(&mut self, announced: &Announced, answered: &mut VecDeque<Answered>);
 
     /// Starts the operation, at the latest with the next `wait`.
     ///

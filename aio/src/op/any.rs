@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::{PipeReader, PipeWriter};
+use std::process::ExitStatus;
 
 use super::private::Sealed;
-use super::{Answer, Events, Link, Operation, RawOp};
+use super::{Answer, Events, Link, Operation, RawOp, Received, Stat, Waited};
 use crate::error::Error;
 use crate::kind::OpKind;
 
@@ -37,10 +39,26 @@ pub enum Value {
     Count(usize),
     /// An open file.
     File(File),
+    /// The two ends of a pipe.
+    Pipe(PipeReader, PipeWriter),
+    /// What a file is.
+    Stat(Box<Stat>),
     /// A socket.
     Socket(socket2::Socket),
     /// What a descriptor is ready for.
     Events(Events),
+    /// A message.
+    Message(Box<Received>),
+    /// A socket's option that is on or off.
+    Flag(bool),
+    /// A socket's option that is a number.
+    Number(i32),
+    /// A socket's option that is neither.
+    Bytes(Box<[u8]>),
+    /// How a child ended.
+    Exit(ExitStatus),
+    /// What became of a process.
+    Waited(Waited),
 }
 
 impl<'a> Any<'a> {
@@ -131,6 +149,18 @@ impl From<File> for Value {
     }
 }
 
+impl From<(PipeReader, PipeWriter)> for Value {
+    fn from((reader, writer): (PipeReader, PipeWriter)) -> Value {
+        Value::Pipe(reader, writer)
+    }
+}
+
+impl From<Stat> for Value {
+    fn from(stat: Stat) -> Value {
+        Value::Stat(Box::new(stat))
+    }
+}
+
 impl From<socket2::Socket> for Value {
     fn from(socket: socket2::Socket) -> Value {
         Value::Socket(socket)
@@ -140,5 +170,41 @@ impl From<socket2::Socket> for Value {
 impl From<Events> for Value {
     fn from(events: Events) -> Value {
         Value::Events(events)
+    }
+}
+
+impl From<Received> for Value {
+    fn from(message: Received) -> Value {
+        Value::Message(Box::new(message))
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Value {
+        Value::Flag(flag)
+    }
+}
+
+impl From<i32> for Value {
+    fn from(number: i32) -> Value {
+        Value::Number(number)
+    }
+}
+
+impl From<ExitStatus> for Value {
+    fn from(status: ExitStatus) -> Value {
+        Value::Exit(status)
+    }
+}
+
+impl From<Waited> for Value {
+    fn from(waited: Waited) -> Value {
+        Value::Waited(waited)
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Value {
+    fn from(bytes: [u8; N]) -> Value {
+        Value::Bytes(Box::new(bytes))
     }
 }

@@ -51,3 +51,80 @@ buffers! {
     () &mut [u8], (const N: usize) &mut [u8; N], () &mut Vec<u8>, () &mut Box<[u8]>,
     () Vec<u8>, () Box<[u8]>,
 }
+
+/// A part of memory, as the kernel reads it (`struct iovec`).
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Slice {
+    start: *mut u8,
+    len: usize,
+}
+
+/// Several buffers that an operation reads, one after the other: an array or `Vec` of [`Buf`]s.
+pub trait Bufs: sealed::Sealed {
+    /// Where they are.
+    #[doc(hidden)]
+    type Slices: AsMut<[Slice]> + std::fmt::Debug;
+    /// Says where they are.
+    #[doc(hidden)]
+    fn slices(&self) -> Self::Slices;
+}
+
+/// Several buffers that an operation writes, one after the other: an array or `Vec` of [`BufMut`]s.
+pub trait BufsMut: sealed::Sealed {
+    /// Where they are.
+    #[doc(hidden)]
+    type Slices: AsMut<[Slice]> + std::fmt::Debug;
+    /// Says where they are.
+    #[doc(hidden)]
+    fn slices(&mut self) -> Self::Slices;
+}
+
+fn slice(buf: &impl Buf) -> Slice {
+    let bytes = buf.bytes();
+    Slice { start: bytes.as_ptr().cast_mut(), len: bytes.len() }
+}
+
+fn slice_mut(buf: &mut impl BufMut) -> Slice {
+    let bytes = buf.bytes_mut();
+    Slice { start: bytes.as_mut_ptr(), len: bytes.len() }
+}
+
+impl<B: Buf, const N: usize> Bufs for [B; N] {
+    type Slices = [Slice; N];
+
+    fn slices(&self) -> [Slice; N] {
+        self.each_ref().map(slice)
+    }
+}
+
+impl<B: BufMut, const N: usize> BufsMut for [B; N] {
+    type Slices = [Slice; N];
+
+    fn slices(&mut self) -> [Slice; N] {
+        self.each_mut().map(slice_mut)
+    }
+}
+
+impl<B: Buf> Bufs for Vec<B> {
+    type Slices = Vec<Slice>;
+
+    fn slices(&self) -> Vec<Slice> {
+        self.iter().map(slice).collect()
+    }
+}
+
+impl<B: BufMut> BufsMut for Vec<B> {
+    type Slices = Vec<Slice>;
+
+    fn slices(&mut self) -> Vec<Slice> {
+        self.iter_mut().map(slice_mut).collect()
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<B, const N: usize> Sealed for [B; N] {}
+    impl<B> Sealed for Vec<B> {}
+}

@@ -1,10 +1,9 @@
 //! Operations on files, and on anything that is read and written like one.
 
-use std::ffi::CString;
 use std::fs::File;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::path::CPath;
 use super::private::Sealed;
 use super::{Answer, Buf, BufMut, Operation, RawOp};
 use crate::error::{Cause, Error};
@@ -154,11 +153,49 @@ impl<F: Descriptor> Operation for Fsync<F> {
     }
 }
 
+/// Makes `file` `len` bytes long: what is beyond is lost, what is added reads as zeros.
+///
+/// The file's own position stays where it is.
+///
+/// # Errors
+///
+/// - [`Cause::Os`]`(EINVAL)`: `file` is no file, or not open for writing.
+/// - [`Cause::Os`]`(EFBIG)`: it can't be that long.
+/// - [`Cause::Os`]`(EBADF)`: `file` is closed.
+/// - [`Cause::Unsupported`]: the kernel is older than 6.9.
+///
+/// Source: ftruncate(2); `IORING_OP_FTRUNCATE`, Linux 6.9.
+pub fn ftruncate<F: IntoDescriptor>(file: F, len: u64) -> Ftruncate<F::Descriptor> {
+    Ftruncate { file: file.into_descriptor(), len }
+}
+
+/// See [`ftruncate`].
+#[derive(Clone, Copy, Debug)]
+pub struct Ftruncate<F> {
+    /// The file to be cut, or made longer.
+    pub file: F,
+    len: u64,
+}
+
+impl<F> Sealed for Ftruncate<F> {}
+impl<F: Descriptor> Operation for Ftruncate<F> {
+    type Output = ();
+    const KIND: OpKind = OpKind::Ftruncate;
+
+    fn lower(&mut self) -> RawOp {
+        RawOp::Ftruncate { fd: self.file.raw(), len: self.len }
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<(), Error> {
+        answer.done(OpKind::Ftruncate)
+    }
+}
+
 /// Opens the file at `path`, from `dir` on if it is relative ([`Cwd`](crate::Cwd) is the current
 /// directory): for reading, unless the methods of [`OpenAt`] say otherwise.
 ///
-/// Yields the [`File`] (or directory), which is close-on-exec. It makes a C string of `path`:
-/// this is the only operation of this module that allocates. A FIFO may be opened without waiting
+/// Yields the [`File`] (or directory), which is close-on-exec. Operations that take a path make a C
+/// string of it, which allocates. A FIFO may be opened without waiting
 /// for its other end.
 ///
 /// # Errors
@@ -171,16 +208,20 @@ impl<F: Descriptor> Operation for Fsync<F> {
 /// Source: openat(2); `IORING_OP_OPENAT`, Linux 5.6.
 pub fn open_at<D: IntoDescriptor>(dir: D, path: impl AsRef<Path>) -> OpenAt<D::Descriptor> {
     let dir = dir.into_descriptor();
-    let path = CString::new(path.as_ref().as_os_str().as_bytes()).ok();
-    OpenAt { dir, path, flags: libc::O_CLOEXEC, access: Access::default(), mode: 0o666 }
+    OpenAt {
+        dir,
+        path: CPath::new(path),
+        flags: libc::O_CLOEXEC,
+        access: Access::default(),
+        mode: 0o666,
+    }
 }
 
 /// See [`open_at`]. The methods mean what those of [`std::fs::OpenOptions`] do.
 #[derive(Debug)]
 pub struct OpenAt<D> {
     dir: D,
-    /// `None` if it held a NUL byte.
-    path: Option<CString>,
+    path: CPath,
     flags: i32,
     access: Access,
     mode: u32,
@@ -252,18 +293,12 @@ impl<D: Descriptor> Operation for OpenAt<D> {
             Access::Write => libc::O_WRONLY,
             Access::ReadWrite => libc::O_RDWR,
         };
-        // No file has an empty name, so that the OS refuses where the path is no path.
-        let path = self.path.as_deref().unwrap_or(c"").as_ptr();
-        RawOp::OpenAt { dir: self.dir.raw(), path, flags: self.flags | access, mode: self.mode }
+        let (dir, path) = self.path.lower(self.dir.raw());
+        RawOp::OpenAt { dir, path, flags: self.flags | access, mode: self.mode }
     }
 
     fn finish(&mut self, answer: Answer) -> Result<File, Error> {
-        match answer.cause() {
-            Some(Cause::Os(_)) if self.path.is_none() => {
-                Err(Error::new(OpKind::OpenAt, Cause::InvalidPath))
-            }
-            _ => answer.handle(OpKind::OpenAt).map(File::from),
-        }
+        CPath::judge(answer, [&self.path]).handle(OpKind::OpenAt).map(File::from)
     }
 }
 

@@ -9,26 +9,66 @@ mod any;
 #[expect(unsafe_code, reason = "declares contracts")]
 mod buffer;
 mod control;
+mod dir;
 mod event;
 mod file;
+mod futex;
+#[expect(unsafe_code, reason = "takes descriptors and addresses out of messages")]
+mod header;
+mod linux;
+mod message;
+#[expect(unsafe_code, reason = "declares a contract")]
+mod option;
+mod path;
+mod pipe;
+#[expect(unsafe_code, reason = "reads what the OS says of a process")]
+mod process;
 #[expect(unsafe_code, reason = "makes descriptors of answers")]
 mod raw;
 mod socket;
+mod stat;
+mod tty;
+mod vectored;
+mod zero_copy;
 
 pub use any::{Any, Value};
-pub use buffer::{Buf, BufMut};
+pub use buffer::{Buf, BufMut, Bufs, BufsMut};
 pub use control::{
     Cancel, Events, LinkTimeout, Nop, Poll, Timeout, cancel, link_timeout, nop, poll, timeout,
+};
+pub use dir::{
+    LinkAt, MkdirAt, RenameAt, SymlinkAt, UnlinkAt, link_at, mkdir_at, rename_at, symlink_at,
+    unlink_at,
 };
 pub use event::{
     NotifyEventSource, WaitEventSource, close_event_source, notify_event_source, wait_event_source,
 };
-pub use file::{Close, Fsync, OpenAt, Read, Write, close, fsync, open_at, read, write};
+pub use file::{
+    Close, Fsync, Ftruncate, OpenAt, Read, Write, close, fsync, ftruncate, open_at, read, write,
+};
+pub use futex::{FutexWait, FutexWake, futex_wait, futex_wake};
+pub use header::{ControlMessage, Received};
+pub use linux::{
+    Fadvise, Fallocate, FileAdvice, Madvise, MemoryAdvice, SyncFileRange, fadvise, fallocate,
+    madvise, sync_file_range,
+};
+pub use message::{Descriptors, RecvMsg, SendMsg, recv_msg, send_msg};
+pub use option::{
+    GetSocketOption, OptionValue, SetSocketOption, SocketOption, get_socket_option,
+    set_socket_option,
+};
+pub use pipe::{Pipe, Splice, pipe, splice};
+pub use process::{ChildExit, ChildState, WaitId, Waited, child_exit, wait_id};
+pub(crate) use raw::buffers_of;
 pub use raw::{Answer, RawOp, Timespec};
 pub use socket::{
     Accept, Bind, Connect, Listen, Recv, Send, Shutdown, Socket, accept, bind, connect, listen,
     recv, send, shutdown, socket,
 };
+pub use stat::{Stat, Statx, statx};
+pub use tty::{ReadTty, read_tty};
+pub use vectored::{Readv, Several, Writev, readv, writev};
+pub use zero_copy::{SendZc, send_zc};
 
 use crate::error::Error;
 use crate::kind::OpKind;
@@ -101,8 +141,10 @@ pub trait Operation: Sized + private::Sealed {
     /// The next operation of the batch starts when this one has succeeded; if it fails, the rest
     /// of its chain is [`Canceled`](crate::Cause::Canceled).
     ///
-    /// A short [`read()`] or [`write()`] counts as a failure for this, a short [`recv`] does not. A
-    /// linked [`send`] sends all of its bytes before the next operation starts.
+    /// A short [`read()`], [`write()`], [`readv`], [`writev`] or [`splice`] counts as a failure for
+    /// this, a short [`recv`] does not. A linked [`send`], [`send_msg`] or [`send_zc`] sends all of
+    /// its bytes before the next
+    /// operation starts.
     fn soft(self) -> Soft<Self> {
         Soft(self)
     }

@@ -1,16 +1,25 @@
 //! The lowered form of an operation, which a backend starts, and the answer that it gives.
 
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::slice;
 
+use socket2::SockAddrStorage;
+
+use super::Stat;
+use super::header::{Header, Received};
 use crate::error::{Cause, Error};
 use crate::handle::RawHandle;
 use crate::key::Key;
 use crate::kind::OpKind;
 
+/// A path, as the OS reads it.
+type Path = *const libc::c_char;
+
 /// An operation as a backend sees it: numbers and pointers.
 ///
-/// Lengths are at most [`RawOp::MOST`]. Who starts one keeps what its pointers name alive and in
-/// place until it has been answered.
+/// Lengths are at most [`RawOp::MOST`], and vectors at most 1024. Who starts one keeps what its
+/// pointers name alive and in place until it has been answered. A pipe that succeeds has written
+/// two descriptors that nobody else owns.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are those of the operations in `op`")]
 pub enum RawOp {
@@ -18,7 +27,22 @@ pub enum RawOp {
     Read { fd: RawHandle, buf: *mut u8, len: u32, offset: u64 },
     Write { fd: RawHandle, buf: *const u8, len: u32, offset: u64 },
     Fsync { fd: RawHandle, data_only: bool },
-    OpenAt { dir: RawHandle, path: *const libc::c_char, flags: i32, mode: u32 },
+    OpenAt { dir: RawHandle, path: Path, flags: i32, mode: u32 },
+    Readv { fd: RawHandle, vectors: *const libc::iovec, count: u32, offset: u64 },
+    Writev { fd: RawHandle, vectors: *const libc::iovec, count: u32, offset: u64 },
+    Ftruncate { fd: RawHandle, len: u64 },
+    Fallocate { fd: RawHandle, mode: i32, offset: u64, len: u64 },
+    Fadvise { fd: RawHandle, offset: u64, len: u32, advice: i32 },
+    Madvise { address: *const u8, len: u32, advice: i32 },
+    SyncFileRange { fd: RawHandle, offset: u64, len: u32, flags: u32 },
+    Splice { from: RawHandle, from_at: u64, to: RawHandle, to_at: u64, len: u32, flags: u32 },
+    Pipe { ends: *mut [RawHandle; 2] },
+    Statx { dir: RawHandle, path: Path, flags: i32, mask: u32, stat: *mut Stat },
+    RenameAt { from: RawHandle, old: Path, to: RawHandle, new: Path, flags: u32 },
+    UnlinkAt { dir: RawHandle, path: Path, flags: i32 },
+    MkdirAt { dir: RawHandle, path: Path, mode: u32 },
+    SymlinkAt { target: Path, dir: RawHandle, path: Path },
+    LinkAt { from: RawHandle, old: Path, to: RawHandle, new: Path, flags: i32 },
     Close { fd: RawHandle, shared: bool, lingers: bool },
     Socket { domain: i32, kind: i32, protocol: i32 },
     Bind { fd: RawHandle, address: *const libc::sockaddr, len: u32 },
@@ -28,11 +52,29 @@ pub enum RawOp {
     Send { fd: RawHandle, buf: *const u8, len: u32, flags: i32 },
     Recv { fd: RawHandle, buf: *mut u8, len: u32, flags: i32 },
     Shutdown { fd: RawHandle, how: i32 },
+    SendMsg { fd: RawHandle, header: *const libc::msghdr, flags: i32 },
+    RecvMsg { fd: RawHandle, header: *mut libc::msghdr, flags: i32 },
+    SendZc { fd: RawHandle, buf: *const u8, len: u32, flags: i32 },
+    GetOption { fd: RawHandle, level: i32, name: i32, value: *mut u8, len: u32 },
+    SetOption { fd: RawHandle, level: i32, name: i32, value: *const u8, len: u32 },
+    WaitId { pidfd: RawHandle, info: *mut libc::siginfo_t, options: i32 },
+    FutexWait { word: *const u32, expected: u32, mask: u32, flags: u32 },
+    FutexWake { word: *const u32, count: u32, mask: u32, flags: u32 },
     Timeout { after: *const Timespec },
     LinkTimeout { after: *const Timespec },
     Cancel { ring: u64, target: Key },
     Poll { fd: RawHandle, events: u32 },
 }
+
+// SAFETY: it only says where memory is. Who follows its pointers promises that they may be followed
+// there and then, whichever thread that is.
+unsafe impl Send for RawOp {}
+
+// SAFETY: as above; and a shared one can only be copied.
+unsafe impl Sync for RawOp {}
+
+/// One is copied for each operation that is started.
+const _: () = assert!(size_of::<RawOp>() <= 40);
 
 impl RawOp {
     /// The most bytes that one call of the OS moves (Linux: 2 GiB less a page).
@@ -45,13 +87,33 @@ impl RawOp {
     pub(crate) const CANCEL_NOTHING: RawOp = RawOp::Cancel { ring: 0, target: Key::NONE };
 
     /// How many bytes it must move so as not to break a soft chain; `None` if any number will do.
-    pub(crate) fn whole(&self) -> Option<u32> {
+    ///
+    /// # Safety
+    ///
+    /// What its pointers name is valid.
+    pub(crate) unsafe fn whole(&self) -> Option<u64> {
         match *self {
-            RawOp::Read { len, .. } | RawOp::Write { len, .. } => Some(len),
-            RawOp::Send { len, flags, .. } | RawOp::Recv { len, flags, .. }
+            RawOp::Read { len, .. } | RawOp::Write { len, .. } | RawOp::Splice { len, .. } => {
+                Some(len.into())
+            }
+            RawOp::Readv { vectors, count, .. } | RawOp::Writev { vectors, count, .. } => {
+                // SAFETY: passed on.
+                Some(total(unsafe { slice::from_raw_parts(vectors, count as usize) }))
+            }
+            RawOp::Send { len, flags, .. }
+            | RawOp::SendZc { len, flags, .. }
+            | RawOp::Recv { len, flags, .. }
                 if flags & libc::MSG_WAITALL != 0 =>
             {
-                Some(len)
+                Some(len.into())
+            }
+            RawOp::SendMsg { header, flags, .. } if flags & libc::MSG_WAITALL != 0 => {
+                // SAFETY: passed on.
+                Some(total(unsafe { buffers_of(header) }))
+            }
+            RawOp::RecvMsg { header, flags, .. } if flags & libc::MSG_WAITALL != 0 => {
+                // SAFETY: passed on.
+                Some(total(unsafe { buffers_of(header) }))
             }
             _ => None,
         }
@@ -64,6 +126,12 @@ impl RawOp {
             RawOp::Send { fd, buf, len, flags } => {
                 RawOp::Send { fd, buf, len, flags: flags | libc::MSG_WAITALL }
             }
+            RawOp::SendZc { fd, buf, len, flags } => {
+                RawOp::SendZc { fd, buf, len, flags: flags | libc::MSG_WAITALL }
+            }
+            RawOp::SendMsg { fd, header, flags } => {
+                RawOp::SendMsg { fd, header, flags: flags | libc::MSG_WAITALL }
+            }
             op => op,
         }
     }
@@ -72,6 +140,26 @@ impl RawOp {
     pub(crate) const fn clamp(len: usize) -> u32 {
         if len > RawOp::MOST { RawOp::MOST as u32 } else { len as u32 }
     }
+}
+
+/// How many bytes buffers hold.
+fn total(buffers: &[libc::iovec]) -> u64 {
+    buffers.iter().map(|buffer| buffer.iov_len as u64).sum()
+}
+
+/// The buffers of a message.
+///
+/// # Safety
+///
+/// The header and what it points to are valid for as long as the result is used.
+pub(crate) unsafe fn buffers_of<'a>(header: *const libc::msghdr) -> &'a [libc::iovec] {
+    // SAFETY: passed on.
+    let header = unsafe { &*header };
+    if header.msg_iovlen == 0 {
+        return &[];
+    }
+    // SAFETY: passed on.
+    unsafe { slice::from_raw_parts(header.msg_iov, header.msg_iovlen) }
 }
 
 /// Seconds and nanoseconds, as the kernel reads them (`struct __kernel_timespec`).
@@ -110,7 +198,8 @@ impl Answer {
     ///
     /// # Safety
     ///
-    /// If the operation makes a descriptor, the number is one that nobody else owns.
+    /// If the operation makes a descriptor, the number is one that nobody else owns; if it makes
+    /// two, those that it has written are.
     pub const unsafe fn new(result: Result<u32, Cause>) -> Answer {
         Answer(result)
     }
@@ -123,6 +212,29 @@ impl Answer {
     /// Why it failed.
     pub(crate) fn cause(&self) -> Option<Cause> {
         self.0.err()
+    }
+
+    /// The answer, where a `mistake` was known before, and the OS was asked for something that
+    /// fails in its stead.
+    pub(crate) fn or_mistake(self, mistake: Option<Cause>) -> Answer {
+        match (self.0, mistake) {
+            (Err(Cause::Os(_)), Some(mistake)) => Answer(Err(mistake)),
+            (result, _) => Answer(result),
+        }
+    }
+
+    /// The message that was received with this header, which points to the other two.
+    pub(super) fn message(
+        self,
+        kind: OpKind,
+        header: &Header,
+        control: &[u8],
+        address: SockAddrStorage,
+    ) -> Result<Received, Error> {
+        let len = self.count(kind)?;
+        // SAFETY: it succeeded, so that the OS received a message; its operation asks once, and
+        // with the header that it was lowered to.
+        Ok(unsafe { Received::new(len, header, control, address) })
     }
 
     /// The number, for an operation that counts.
@@ -146,5 +258,12 @@ impl Answer {
             Ok(fd) => Ok(unsafe { OwnedFd::from_raw_fd(fd as RawHandle) }),
             Err(cause) => Err(Error::new(kind, cause)),
         }
+    }
+
+    /// The two descriptors that it has written to `ends`, for an operation that makes two.
+    pub(crate) fn handles(self, kind: OpKind, ends: [RawHandle; 2]) -> Result<[OwnedFd; 2], Error> {
+        self.done(kind)?;
+        // SAFETY: who made the answer promised that the two are its own, and it is used up here.
+        Ok(ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) }))
     }
 }

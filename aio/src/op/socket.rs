@@ -60,7 +60,7 @@ impl Operation for Socket {
 /// - [`Cause::Os`](crate::Cause::Os)`(EADDRINUSE)`: the address is taken.
 /// - [`Cause::Os`](crate::Cause::Os)`(EACCES)`: the address needs privileges.
 ///
-/// Source: bind(2); `IORING_OP_BIND`, Linux 6.11; a plain call before that, at the head of a chain.
+/// Source: bind(2); `IORING_OP_BIND`, Linux 6.11; a plain call before that.
 pub fn bind<F: IntoDescriptor>(socket: F, address: impl Into<SockAddr>) -> Bind<F::Descriptor> {
     let socket = socket.into_descriptor();
     Bind { socket, address: address.into() }
@@ -97,8 +97,7 @@ impl<F: Descriptor> Operation for Bind<F> {
 /// - [`Cause::Os`](crate::Cause::Os)`(EADDRINUSE)`: another socket listens on its address.
 /// - [`Cause::Os`](crate::Cause::Os)`(EOPNOTSUPP)`: it is of a kind that can't listen.
 ///
-/// Source: listen(2); `IORING_OP_LISTEN`, Linux 6.11; a plain call before that, at the head of a
-/// chain.
+/// Source: listen(2); `IORING_OP_LISTEN`, Linux 6.11; a plain call before that.
 pub fn listen<F: IntoDescriptor>(socket: F) -> Listen<F::Descriptor> {
     let socket = socket.into_descriptor();
     Listen { socket, backlog: 128 }

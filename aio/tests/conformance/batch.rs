@@ -1,9 +1,10 @@
 //! Batches: tuples, arrays, lists and slices of operations, and the rules known at run time only.
 
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use corio_aio::op::{Any, Link, Operation, Value};
-use corio_aio::{self as aio, Cause, Error, OpKind, Options, op};
+use corio_aio::{self as aio, Cause, Dynamic, Error, OpKind, Options, op};
 
 use crate::scene::{Kept, Scene, cause, code, give, promises, writer};
 
@@ -18,7 +19,7 @@ promises![
     a_chain_longer_than_the_ring_is_full_and_starts_nothing,
     a_wrong_batch_known_at_run_time_is_invalid_and_starts_nothing,
     an_immediate_call_inside_a_call_works,
-    everything_listed_is_supported,
+    what_is_not_supported_says_so,
     options_may_require_operations,
 ];
 
@@ -179,13 +180,25 @@ fn an_immediate_call_inside_a_call_works(scene: &mut Scene) -> Kept {
     Ok(())
 }
 
-fn everything_listed_is_supported(_: &mut Scene) -> Kept {
-    assert!(aio::supports(&OpKind::ALL) && aio::supports(&[]));
+fn what_is_not_supported_says_so(_: &mut Scene) -> Kept {
+    let word = AtomicU32::new(0);
+    for kind in OpKind::ALL.into_iter().filter(|kind| !aio::supports(&[*kind])) {
+        assert_eq!(kind, OpKind::FutexWait, "everything else is supported everywhere");
+        assert_eq!(cause(aio::single(op::futex_wait(&word, 0))), Cause::Unsupported);
+    }
+    assert!(aio::supports(&[]));
     Ok(())
 }
 
 fn options_may_require_operations(scene: &mut Scene) -> Kept {
-    let options = Options { required: &OpKind::ALL, ..Options::default() };
+    let options = Options { required: &[OpKind::Recv, OpKind::Statx], ..Options::default() };
     assert!(scene.queue_with(1, options).is_empty());
+    let options = Options {
+        required: &[OpKind::FutexWait],
+        backend: Some(aio::backend()?),
+        ..Options::default()
+    };
+    let set_up = Dynamic::with_options(1, options);
+    assert_eq!(set_up.is_ok(), aio::supports(&[OpKind::FutexWait]));
     Ok(())
 }

@@ -162,9 +162,11 @@ fn a_close_while_a_recv_is_pending_cancels_it(scene: &mut Scene) -> Kept {
         assert_eq!(queue.complete(Mode::NonBlocking)?, []);
         let closed = queue.queue(op::close(&ours))?;
         let after = queue.queue(op::recv(&ours, vec![0; 4]))?;
+        let twice = queue.queue(op::close(&ours))?;
         queue.complete_all()?;
         assert_eq!((cause(received.take(queue)), closed.take(queue)), (Cause::Canceled, Ok(())));
         assert_eq!(code(after.take(queue)), libc::EBADF);
+        assert_eq!(code(twice.take(queue)), libc::EBADF);
         Ok(())
     })?;
     assert_eq!(aio::single(op::recv(&theirs, &mut [0; 4]))?, 0);

@@ -14,6 +14,11 @@ promises![
     a_short_read_breaks_a_soft_chain_and_no_hard_one,
     a_short_recv_breaks_no_chain,
     a_failure_before_the_queue_cancels_what_follows,
+    a_sync_that_fails_ends_a_soft_chain_and_no_hard_one,
+    a_shutdown_that_fails_ends_a_soft_chain_and_no_hard_one,
+    a_sync_with_a_time_limit_keeps_its_chain,
+    what_waits_for_a_sync_can_be_canceled,
+    a_queue_that_is_dropped_ends_what_waits_for_a_directory,
     a_chain_waits_for_each_of_its_operations,
     a_linked_success_is_reported_when_its_chain_ends_at_the_latest,
     two_chains_of_one_batch_are_independent,
@@ -102,6 +107,86 @@ fn a_failure_before_the_queue_cancels_what_follows(scene: &mut Scene) -> Kept {
     let (bound, nop, last) =
         aio::complete((op::bind(&closed, address).hard(), op::nop().soft(), op::nop()))?;
     assert_eq!((code(bound), nop, last), (libc::EBADF, Ok(()), Ok(())));
+    Ok(())
+}
+
+fn a_sync_that_fails_ends_a_soft_chain_and_no_hard_one(scene: &mut Scene) -> Kept {
+    let (_reader, pipe) = std::io::pipe()?;
+    let (file, sync) = (scene.file(b""), || op::fsync(&pipe).data_only());
+    let (failed, written, last) =
+        aio::complete((sync().soft(), op::write(&file, b"never").hard(), op::nop()))?;
+    assert_eq!(code(failed), libc::EINVAL);
+    assert_eq!((cause(written), cause(last)), (Cause::Canceled, Cause::Canceled));
+    assert_eq!(file.metadata()?.len(), 0);
+    let (failed, written) = aio::complete((sync().hard(), op::write(&file, b"now")))?;
+    assert_eq!((code(failed), written), (libc::EINVAL, Ok(3)));
+    Ok(())
+}
+
+fn a_shutdown_that_fails_ends_a_soft_chain_and_no_hard_one(scene: &mut Scene) -> Kept {
+    let (listener, shutdown) = (scene.closed(), std::net::Shutdown::Both);
+    let (failed, last) = aio::complete((op::shutdown(&listener, shutdown).soft(), op::nop()))?;
+    assert_eq!((code(failed), cause(last)), (libc::EBADF, Cause::Canceled));
+    let socket = aio::Socket::new(aio::Domain::IPV4, aio::Type::STREAM, None)?;
+    let (first, failed, last) =
+        aio::complete((op::nop().soft(), op::shutdown(&socket, shutdown).soft(), op::nop()))?;
+    assert_eq!((first, code(failed), cause(last)), (Ok(()), libc::ENOTCONN, Cause::Canceled));
+    let (failed, last) = aio::complete((op::shutdown(&socket, shutdown).hard(), op::nop()))?;
+    assert_eq!((code(failed), last), (libc::ENOTCONN, Ok(())));
+    Ok(())
+}
+
+fn a_sync_with_a_time_limit_keeps_its_chain(scene: &mut Scene) -> Kept {
+    let ((_reader, pipe), file) = (std::io::pipe()?, scene.file(b""));
+    let limit = op::link_timeout(Duration::from_secs(60));
+    aio::multi((op::fsync(&file).soft(), limit.soft(), op::nop().soft(), op::nop()))?;
+    aio::multi((op::fsync(&file).soft(), limit.hard(), op::nop()))?;
+    aio::multi((op::nop().soft(), op::fsync(&file).soft(), limit))?;
+    let (failed, limited, last) =
+        aio::complete((op::fsync(&pipe).soft(), limit.soft(), op::nop()))?;
+    assert_eq!((code(failed), limited), (libc::EINVAL, Ok(())));
+    assert_eq!(cause(last), Cause::Canceled);
+    let (failed, canceled, limited) =
+        aio::complete((op::fsync(&pipe).soft(), op::timeout(Duration::MAX).soft(), limit))?;
+    assert_eq!((code(failed), cause(canceled), limited), (libc::EINVAL, Cause::Canceled, Ok(())));
+    Ok(())
+}
+
+fn what_waits_for_a_sync_can_be_canceled(scene: &mut Scene) -> Kept {
+    let ((ours, _theirs), file) = (scene.unix(), scene.file(b""));
+    let mut queue = scene.queue(8);
+    let (first, received, last) =
+        queue.queue_all((op::fsync(file).soft(), op::recv(ours, vec![0; 4]).soft(), op::nop()))?;
+    let mut asked = Err(Cause::NotFound);
+    while asked == Err(Cause::NotFound) {
+        let cancel = queue.queue(op::cancel(received.id()))?;
+        while !queue.complete(Mode::Blocking)?.iter().any(|done| done.id == cancel.id()) {}
+        asked = cancel.take(&mut queue).map_err(|error| error.cause());
+    }
+    assert_eq!(asked, Ok(()));
+    queue.complete_all()?;
+    assert_eq!(first.take(&mut queue), Ok(()));
+    assert_eq!(cause(received.take(&mut queue)), Cause::Canceled);
+    assert_eq!(cause(last.take(&mut queue)), Cause::Canceled);
+    Ok(())
+}
+
+fn a_queue_that_is_dropped_ends_what_waits_for_a_directory(scene: &mut Scene) -> Kept {
+    for is_made in [false, true] {
+        let ((ours, _theirs), dir) = (scene.unix(), scene.path());
+        let mut queue = aio::Dynamic::new(8)?;
+        let _ = queue.queue_all((
+            op::mkdir_at(Cwd, &dir).soft(),
+            op::nop().soft(),
+            op::recv(ours, vec![0; 4]),
+        ))?;
+        if is_made {
+            queue.complete(Mode::NonBlocking)?;
+            while !dir.exists() {
+                std::thread::yield_now();
+            }
+        }
+    }
     Ok(())
 }
 

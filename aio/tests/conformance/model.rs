@@ -31,17 +31,21 @@ enum Step {
     SendClosed,
     RecvShort,
     Sync,
+    SyncPipe,
+    Advise,
     Timeout,
     Poll,
     Socket,
     BindClosed,
     Open,
+    Stat,
+    StatMissing,
     StuckRead,
     StuckRecv,
 }
 
 /// Those that end by themselves; the first ones are those that a backend may keep quiet about.
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 21] = [
     Step::Nop,
     Step::WriteNull,
     Step::WriteFull,
@@ -54,14 +58,18 @@ const STEPS: [Step; 17] = [
     Step::SendClosed,
     Step::RecvShort,
     Step::Sync,
+    Step::SyncPipe,
+    Step::Advise,
     Step::Timeout,
     Step::Poll,
     Step::Socket,
     Step::BindClosed,
     Step::Open,
+    Step::Stat,
+    Step::StatMissing,
 ];
 
-const QUIET: usize = 12;
+const QUIET: usize = 14;
 
 type Program = Vec<(Step, Link)>;
 type Outcome = Result<usize, Cause>;
@@ -69,10 +77,8 @@ type Outcome = Result<usize, Cause>;
 /// What a step yields if it starts, and whether that breaks a soft chain.
 fn outcome(step: Step) -> (Outcome, bool) {
     match step {
-        Step::Nop | Step::Sync | Step::Timeout | Step::Poll | Step::Socket | Step::Open => {
-            (Ok(0), false)
-        }
-        Step::WriteNothing => (Ok(0), false),
+        Step::Nop | Step::Sync | Step::Advise | Step::Timeout | Step::Poll => (Ok(0), false),
+        Step::Socket | Step::Open | Step::Stat | Step::WriteNothing => (Ok(0), false),
         Step::WriteNull | Step::ReadFull | Step::Send => (Ok(5), false),
         Step::RecvShort => (Ok(3), false),
         Step::ReadShort => (Ok(5), true),
@@ -81,6 +87,8 @@ fn outcome(step: Step) -> (Outcome, bool) {
         Step::ReadClosed | Step::SendClosed | Step::BindClosed => {
             (Err(Cause::Os(libc::EBADF)), true)
         }
+        Step::SyncPipe => (Err(Cause::Os(libc::EINVAL)), true),
+        Step::StatMissing => (Err(Cause::Os(libc::ENOENT)), true),
         Step::StuckRead | Step::StuckRecv => (Err(Cause::Canceled), true),
     }
 }
@@ -185,6 +193,8 @@ impl World {
             Step::SendClosed => Any::new(op::send(&self.closed, b"hello")),
             Step::RecvShort => Any::new(op::recv(&self.source, vec![0; 8])),
             Step::Sync => Any::new(op::fsync(&self.file).data_only()),
+            Step::SyncPipe => Any::new(op::fsync(&self.pipe.1)),
+            Step::Advise => Any::new(op::fadvise(&self.file, op::FileAdvice::Normal)),
             Step::Timeout => Any::new(op::timeout(Duration::ZERO)),
             Step::Poll => Any::new(op::poll(&self.sink, Events::WRITABLE)),
             Step::Socket => Any::new(op::socket(aio::Domain::UNIX, aio::Type::STREAM, None)),
@@ -193,6 +203,8 @@ impl World {
                 Any::new(op::bind(&self.closed, address))
             }
             Step::Open => Any::new(op::open_at(aio::Cwd, "/dev/null")),
+            Step::Stat => Any::new(op::statx(aio::Cwd, "/dev/null")),
+            Step::StatMissing => Any::new(op::statx(aio::Cwd, "/dev/missing")),
             Step::StuckRead => Any::new(op::read(&self.pipe.0, vec![0; 4])),
             Step::StuckRecv => Any::new(op::recv(&self.silent.0, vec![0; 4])),
         }

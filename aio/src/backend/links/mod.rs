@@ -1,6 +1,7 @@
 //! io_uring's rules over any driver: chains, time limits, cancels, closes. Pure: it makes no system
 //! call.
 
+mod linked;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::mem;
 
+use self::linked::{Linked, State};
 use super::Answered;
 use super::emulate::{Driver, Stop};
 use crate::error::Cause;
@@ -19,36 +21,6 @@ use crate::op::{Link, RawOp};
 
 /// How many operations are tried as they come before the others get a turn.
 const EAGER: u32 = 1024;
-
-/// An operation that has a place in a chain, or has to wait for its turn.
-#[derive(Clone, Copy)]
-struct Linked {
-    key: Key,
-    kind: OpKind,
-    op: RawOp,
-    link: Link,
-    state: State,
-    /// Whether it was asked to stop before its turn.
-    is_asked: bool,
-    /// Its neighbours in the chain.
-    before: Key,
-    after: Key,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// For the one before it.
-    Waiting,
-    /// Its chain has begun, but others are to get a turn first.
-    Delayed,
-    /// The driver has it.
-    Running,
-    /// It is a time limit that is up, and what it limits is still to be reported.
-    Expired,
-    /// It is a time limit that was not up in time; the driver is still to report it.
-    Ending,
-    Done,
-}
 
 /// How far the chain that is being started has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,6 +88,42 @@ impl Links {
         answered: &mut VecDeque<Answered>,
     ) {
         let whole = if link.is_linked() { &op.sent_whole() } else { op };
+        if self.chain == Chain::Flowing && self.eager > 0 && !is_special(op) {
+            self.eager -= 1;
+            // SAFETY: passed on.
+            match unsafe { driver.start(key, kind, whole) } {
+                Some(result) => {
+                    answered.push_back((key, result));
+                    if link == Link::Soft && breaks_a_chain(whole, result) {
+                        self.chain = Chain::Broken;
+                    }
+                }
+                None if link.is_linked() => {
+                    self.add(key, kind, whole, link, State::Running);
+                    self.chain = Chain::Held;
+                }
+                None => {}
+            }
+            return;
+        }
+        // SAFETY: passed on.
+        unsafe { self.start_special(driver, key, kind, whole, link, answered) };
+    }
+
+    /// Starts an operation that does not go to the driver, or not at once.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Links::start`].
+    unsafe fn start_special(
+        &mut self,
+        driver: &mut impl Driver,
+        key: Key,
+        kind: OpKind,
+        op: &RawOp,
+        link: Link,
+        answered: &mut VecDeque<Answered>,
+    ) {
         let is_limit = matches!(op, RawOp::LinkTimeout { .. });
         let result = match self.chain {
             // What it limits is complete, or never started.
@@ -123,28 +131,28 @@ impl Links {
             Chain::Broken => Some(Err(Cause::Canceled)),
             Chain::Flowing if self.eager > 0 => {
                 self.eager -= 1;
-                self.run(driver, key, kind, whole)
+                self.run(driver, key, kind, op)
             }
             Chain::Flowing => {
-                self.add(key, kind, whole, link, State::Delayed);
+                self.add(key, kind, op, link, State::Delayed);
                 self.delayed.push_back(key);
                 None
             }
             Chain::Held => {
-                self.add(key, kind, whole, link, State::Waiting);
+                self.add(key, kind, op, link, State::Waiting);
                 None
             }
         };
         match result {
             Some(result) => {
                 answered.push_back((key, result));
-                if link == Link::Soft && !is_limit && breaks_a_chain(whole, result) {
+                if link == Link::Soft && !is_limit && breaks_a_chain(op, result) {
                     self.chain = Chain::Broken;
                 }
             }
             None if self.chain == Chain::Flowing && link.is_linked() => {
                 if self.find(key).is_none() {
-                    self.add(key, kind, whole, link, State::Running);
+                    self.add(key, kind, op, link, State::Running);
                 }
                 self.chain = Chain::Held;
             }
@@ -405,12 +413,22 @@ impl Links {
     }
 }
 
+/// Whether an operation needs more than the driver.
+#[inline]
+fn is_special(op: &RawOp) -> bool {
+    matches!(
+        op,
+        RawOp::Nop | RawOp::Cancel { .. } | RawOp::Close { .. } | RawOp::LinkTimeout { .. }
+    )
+}
+
 /// Whether an operation with this result breaks a soft chain: it failed, or moved less than it was
 /// to move as a whole.
 fn breaks_a_chain(op: &RawOp, result: Result<u32, Cause>) -> bool {
-    match (result, op.whole()) {
-        (Err(_), _) => true,
-        (Ok(moved), Some(whole)) => moved < whole,
-        (Ok(_), None) => false,
+    match result {
+        Err(_) => true,
+        // SAFETY: who started it keeps its memory in place until its answer is taken, which can't
+        // be while this runs.
+        Ok(moved) => unsafe { op.whole() }.is_some_and(|whole| u64::from(moved) < whole),
     }
 }

@@ -39,7 +39,7 @@ pub struct Epoll {
     has_pwait2: bool,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Registration {
     /// What epoll was told, if the number still means the same file.
     told: Interest,
@@ -49,6 +49,11 @@ struct Registration {
     generation: u32,
     /// Counts the times that it was relied on.
     uses: u32,
+}
+
+impl Registration {
+    const NONE: Registration =
+        Registration { told: Interest::NONE, wanted: Interest::NONE, generation: 0, uses: 0 };
 }
 
 #[derive(Clone, Copy)]
@@ -75,12 +80,12 @@ impl Poller for Epoll {
     fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<(), Cause> {
         let index = fd as usize;
         if index >= self.registered.len() {
-            self.registered.resize(index + 1, Registration::default());
+            self.registered.resize(index + 1, Registration::NONE);
         }
         let registration = &mut self.registered[index];
         registration.wanted = interest;
         registration.uses = registration.uses.wrapping_add(1);
-        if interest == Interest::default() {
+        if interest == Interest::NONE {
             return Ok(());
         }
         if registration.told == interest {
@@ -93,7 +98,7 @@ impl Poller for Epoll {
 
     fn forget(&mut self, fd: RawHandle) {
         if let Some(registration) = self.registered.get_mut(fd as usize) {
-            registration.told = Interest::default();
+            registration.told = Interest::NONE;
         }
     }
 
@@ -132,7 +137,7 @@ impl Epoll {
     fn tell(&mut self, fd: RawHandle) -> Result<(), Cause> {
         let registration = self.registered[fd as usize];
         let Registration { told, wanted, mut generation, .. } = registration;
-        let known = told != Interest::default();
+        let known = told != Interest::NONE;
         let mut operations = [libc::EPOLL_CTL_ADD, libc::EPOLL_CTL_MOD];
         if known {
             operations.reverse();
@@ -151,7 +156,7 @@ impl Epoll {
         }
         let registration = &mut self.registered[fd as usize];
         registration.generation = generation;
-        registration.told = if result.is_ok() { wanted } else { Interest::default() };
+        registration.told = if result.is_ok() { wanted } else { Interest::NONE };
         result
     }
 
@@ -275,13 +280,13 @@ impl Epoll {
 /// What epoll is told: edges only.
 fn flags(interest: Interest) -> u32 {
     let mut flags = libc::EPOLLET;
-    if interest.read {
+    if interest.contains(Interest::READ) {
         flags |= libc::EPOLLIN | libc::EPOLLRDHUP;
     }
-    if interest.write {
+    if interest.contains(Interest::WRITE) {
         flags |= libc::EPOLLOUT;
     }
-    if interest.priority {
+    if interest.contains(Interest::PRIORITY) {
         flags |= libc::EPOLLPRI;
     }
     flags as u32

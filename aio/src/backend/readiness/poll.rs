@@ -82,7 +82,7 @@ impl Poller for Poll {
     }
 
     fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<(), Cause> {
-        if interest.is_none() {
+        if interest == Interest::NONE {
             self.forget(fd);
             return Ok(());
         }
@@ -132,16 +132,17 @@ impl Poller for Poll {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let made = rustix::event::eventfd(0, flags);
         let waker = Arc::new(made.map_err(|error| Cause::Os(error.raw_os_error()))?);
-        self.watch(waker.as_raw_fd(), Interest { read: true, ..Interest::default() })?;
+        self.watch(waker.as_raw_fd(), Interest::READ)?;
         self.waker = Some(Arc::clone(&waker));
         Ok(waker)
     }
 }
 
 fn events(interest: Interest) -> libc::c_short {
-    let Interest { read, write, priority, .. } = interest;
-    let event = |is_asked_for, event| if is_asked_for { event } else { 0 };
-    event(read, libc::POLLIN) | event(write, libc::POLLOUT) | event(priority, libc::POLLPRI)
+    let event = |asked_for, event| if interest.contains(asked_for) { event } else { 0 };
+    event(Interest::READ, libc::POLLIN)
+        | event(Interest::WRITE, libc::POLLOUT)
+        | event(Interest::PRIORITY, libc::POLLPRI)
 }
 
 fn ready_for(entry: &libc::pollfd) -> Ready {
@@ -166,14 +167,11 @@ mod tests {
 
     use super::*;
 
-    const READ: Interest = Interest { read: true, write: false, priority: false, end: false };
-    const WRITE: Interest = Interest { read: false, write: true, priority: false, end: false };
-    const NOTHING: Interest = Interest { read: false, write: false, priority: false, end: false };
-    const PRIORITY: Interest = Interest { read: false, write: false, priority: true, end: false };
     const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
 
     fn ready(fd: &impl AsRawFd, interest: Interest) -> Ready {
-        let Interest { read, write, priority, .. } = interest;
+        let [read, write, priority] =
+            [Interest::READ, Interest::WRITE, Interest::PRIORITY].map(|one| interest.contains(one));
         Ready { fd: fd.as_raw_fd(), read, write, priority }
     }
 
@@ -191,21 +189,21 @@ mod tests {
     fn what_is_ready_is_told_for_as_long_as_it_is_and_is_watched() {
         let (mut ours, mut theirs) = UnixStream::pair().unwrap();
         let (mut poll, fd) = (Poll::new().unwrap(), ours.as_raw_fd());
-        poll.watch(fd, READ).unwrap();
+        poll.watch(fd, Interest::READ).unwrap();
         assert_eq!(wait(&mut poll, AT_ONCE), []);
         theirs.write_all(b"x").unwrap();
-        assert_eq!(wait(&mut poll, None), [ready(&ours, READ)]);
-        assert_eq!(wait(&mut poll, None), [ready(&ours, READ)]);
-        poll.watch(fd, WRITE).unwrap();
-        assert_eq!(wait(&mut poll, None), [ready(&ours, WRITE)]);
-        let both = Interest { read: true, write: true, ..NOTHING };
+        assert_eq!(wait(&mut poll, None), [ready(&ours, Interest::READ)]);
+        assert_eq!(wait(&mut poll, None), [ready(&ours, Interest::READ)]);
+        poll.watch(fd, Interest::WRITE).unwrap();
+        assert_eq!(wait(&mut poll, None), [ready(&ours, Interest::WRITE)]);
+        let both = Interest::READ | Interest::WRITE;
         poll.watch(fd, both).unwrap();
         assert_eq!(wait(&mut poll, None), [ready(&ours, both)]);
         ours.read_exact(&mut [0]).unwrap();
-        assert_eq!(wait(&mut poll, None), [ready(&ours, WRITE)]);
-        poll.watch(fd, NOTHING).unwrap();
+        assert_eq!(wait(&mut poll, None), [ready(&ours, Interest::WRITE)]);
+        poll.watch(fd, Interest::NONE).unwrap();
         assert_eq!(wait(&mut poll, AT_ONCE), []);
-        poll.watch(fd, NOTHING).unwrap();
+        poll.watch(fd, Interest::NONE).unwrap();
     }
 
     #[test]
@@ -214,11 +212,11 @@ mod tests {
         ours.set_nonblocking(true).unwrap();
         while (&ours).write(&[0; 4096]).is_ok() {}
         let mut poll = Poll::new().unwrap();
-        poll.watch(ours.as_raw_fd(), WRITE).unwrap();
+        poll.watch(ours.as_raw_fd(), Interest::WRITE).unwrap();
         assert_eq!(wait(&mut poll, AT_ONCE), []);
         theirs.set_nonblocking(true).unwrap();
         while theirs.read(&mut [0; 4096]).is_ok() {}
-        assert_eq!(wait(&mut poll, None), [ready(&ours, WRITE)]);
+        assert_eq!(wait(&mut poll, None), [ready(&ours, Interest::WRITE)]);
     }
 
     #[test]
@@ -227,10 +225,10 @@ mod tests {
         let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (theirs, _) = listener.accept().unwrap();
         let mut poll = Poll::new().unwrap();
-        poll.watch(ours.as_raw_fd(), PRIORITY).unwrap();
+        poll.watch(ours.as_raw_fd(), Interest::PRIORITY).unwrap();
         assert_eq!(wait(&mut poll, AT_ONCE), []);
         socket2::SockRef::from(&theirs).send_out_of_band(b"!").unwrap();
-        assert_eq!(wait(&mut poll, None), [ready(&ours, PRIORITY)]);
+        assert_eq!(wait(&mut poll, None), [ready(&ours, Interest::PRIORITY)]);
     }
 
     #[test]
@@ -238,19 +236,19 @@ mod tests {
         let (reader, writer) = pipe().unwrap();
         let (widow, lost) = pipe().unwrap();
         let mut poll = Poll::new().unwrap();
-        poll.watch(reader.as_raw_fd(), READ).unwrap();
+        poll.watch(reader.as_raw_fd(), Interest::READ).unwrap();
         assert_eq!(wait(&mut poll, AT_ONCE), []);
         drop(writer);
         assert_eq!(wait(&mut poll, None), [all(reader.as_raw_fd())]);
         poll.forget(reader.as_raw_fd());
-        poll.watch(lost.as_raw_fd(), READ).unwrap();
+        poll.watch(lost.as_raw_fd(), Interest::READ).unwrap();
         drop(widow);
         assert_eq!(wait(&mut poll, None), [all(lost.as_raw_fd())]);
         poll.forget(lost.as_raw_fd());
         let never_open = 60_000;
-        poll.watch(never_open, PRIORITY).unwrap();
+        poll.watch(never_open, Interest::PRIORITY).unwrap();
         assert_eq!(wait(&mut poll, None), [all(never_open)]);
-        assert_eq!(poll.watch(-1, READ), Err(Cause::Os(libc::EBADF)));
+        assert_eq!(poll.watch(-1, Interest::READ), Err(Cause::Os(libc::EBADF)));
         poll.forget(-1);
     }
 
@@ -259,12 +257,12 @@ mod tests {
         let pipes: Vec<_> = (0..30).map(|_| pipe().unwrap()).collect();
         let mut poll = Poll::new().unwrap();
         for (reader, writer) in &pipes {
-            poll.watch(reader.as_raw_fd(), READ).unwrap();
-            poll.watch(writer.as_raw_fd(), WRITE).unwrap();
+            poll.watch(reader.as_raw_fd(), Interest::READ).unwrap();
+            poll.watch(writer.as_raw_fd(), Interest::WRITE).unwrap();
         }
         let mut expected: Vec<RawHandle> = Vec::new();
         for (index, (reader, writer)) in pipes.iter().enumerate() {
-            poll.watch(reader.as_raw_fd(), NOTHING).unwrap();
+            poll.watch(reader.as_raw_fd(), Interest::NONE).unwrap();
             match index % 3 {
                 0 => poll.forget(writer.as_raw_fd()),
                 _ => expected.push(writer.as_raw_fd()),
@@ -278,7 +276,7 @@ mod tests {
         expected.sort_unstable();
         assert_eq!(told(&mut poll), expected);
         for (_, writer) in &pipes {
-            poll.watch(writer.as_raw_fd(), WRITE).unwrap();
+            poll.watch(writer.as_raw_fd(), Interest::WRITE).unwrap();
         }
         assert_eq!(told(&mut poll).len(), 30);
         pipes.iter().for_each(|(_, writer)| poll.forget(writer.as_raw_fd()));
@@ -301,13 +299,13 @@ mod tests {
         let mut ready = Vec::new();
         assert_eq!(poll.wait(AT_ONCE, &mut ready), Ok(1));
         let (reader, mut writer) = pipe().unwrap();
-        poll.watch(reader.as_raw_fd(), READ).unwrap();
+        poll.watch(reader.as_raw_fd(), Interest::READ).unwrap();
         writer.write_all(b"x").unwrap();
         wake();
         wake();
         assert_eq!(poll.wait(None, &mut ready), Ok(2));
         assert_eq!(poll.wait(None, &mut ready), Ok(1));
-        assert_eq!(ready, [self::ready(&reader, READ); 2]);
+        assert_eq!(ready, [self::ready(&reader, Interest::READ); 2]);
     }
 
     #[test]
@@ -324,9 +322,9 @@ mod tests {
     fn the_longest_timeout_is_one() {
         let (reader, mut writer) = pipe().unwrap();
         let mut poll = Poll::new().unwrap();
-        poll.watch(reader.as_raw_fd(), READ).unwrap();
+        poll.watch(reader.as_raw_fd(), Interest::READ).unwrap();
         writer.write_all(b"x").unwrap();
-        assert_eq!(wait(&mut poll, Some(Duration::MAX)), [ready(&reader, READ)]);
+        assert_eq!(wait(&mut poll, Some(Duration::MAX)), [ready(&reader, Interest::READ)]);
     }
 
     extern "C" fn ignore(_: libc::c_int) {}

@@ -1,5 +1,6 @@
 //! What the readiness backend asks of the system call that waits.
 
+use std::ops::{BitOr, BitOrAssign};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,23 +8,39 @@ use std::time::Duration;
 use crate::error::Cause;
 use crate::handle::RawHandle;
 
-/// What is waited for on a descriptor.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Interest {
-    /// That it can be read from, or accepted on.
-    pub read: bool,
-    /// That it can be written to, or that it is connected.
-    pub write: bool,
-    /// That there is something urgent.
-    pub priority: bool,
-    /// That it fails or that its peer is gone, which is told in any case.
-    pub end: bool,
-}
+/// What is waited for on a descriptor; joined with `|`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Interest(u8);
 
 impl Interest {
-    /// Whether nothing is waited for.
-    pub fn is_none(self) -> bool {
-        self == Interest::default()
+    /// Nothing.
+    pub const NONE: Interest = Interest(0);
+    /// That it can be read from, or accepted on.
+    pub const READ: Interest = Interest(1);
+    /// That it can be written to, or that it is connected.
+    pub const WRITE: Interest = Interest(2);
+    /// That there is something urgent.
+    pub const PRIORITY: Interest = Interest(4);
+    /// That it fails or that its peer is gone, which is told in any case.
+    pub const END: Interest = Interest(8);
+
+    /// Whether all of `other` is in it.
+    pub const fn contains(self, other: Interest) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Interest {
+    type Output = Interest;
+
+    fn bitor(self, other: Interest) -> Interest {
+        Interest(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Interest {
+    fn bitor_assign(&mut self, other: Interest) {
+        *self = *self | other;
     }
 }
 

@@ -26,6 +26,8 @@ struct Started {
     /// The number that it succeeds with, without a word.
     quiet: Option<u32>,
     is_soft: bool,
+    /// What it was reported with, while the kernel still has its memory.
+    first: Option<i32>,
     /// Its neighbours in the chain.
     before: Key,
     after: Key,
@@ -73,8 +75,8 @@ impl Books {
         self.is_quiet = quiet.is_some();
         let (before, after) = (self.last, Key::NONE);
         let is_soft = link == Link::Soft;
-        let started =
-            Started { key, kind, progress: Progress::Pending, quiet, is_soft, before, after };
+        let progress = Progress::Pending;
+        let started = Started { key, kind, progress, quiet, is_soft, first: None, before, after };
         let slot = key.slot();
         if slot >= self.started.len() {
             let nothing = Started { key: Key::NONE, ..started };
@@ -103,6 +105,26 @@ impl Books {
     pub fn is_pending(&self, key: Key) -> bool {
         let op = self.started.get(key.slot()).filter(|op| op.key == key);
         op.is_some_and(|op| matches!(op.progress, Progress::Pending | Progress::Expired))
+    }
+
+    /// Whether the kernel has the operation, and may stop it: not so if it has only its memory.
+    pub fn is_stoppable(&self, key: Key) -> bool {
+        self.is_pending(key) && self.started[key.slot()].first.is_none()
+    }
+
+    /// Notes the result of an operation whose memory the kernel still has.
+    pub fn keep(&mut self, key: Key, result: i32) {
+        debug_assert!(self.is_stoppable(key), "a key is reported once");
+        self.started[key.slot()].first = Some(result);
+    }
+
+    /// Answers an operation whose memory the kernel has let go of. It says so, too, of one that was
+    /// canceled before it started, after it has reported that.
+    pub fn let_go(&mut self, key: Key, answered: &mut VecDeque<Answered>) {
+        let result = self.started[key.slot()].first.filter(|_| self.is_pending(key));
+        if let Some(result) = result {
+            self.complete(key, result, answered);
+        }
     }
 
     /// Answers an operation that the kernel reported, and those that this says something of.
@@ -163,22 +185,24 @@ impl Books {
 }
 
 /// The number that a linked `op` succeeds with, if there is only one: a short read or write counts
-/// as a failure then, and a send is sent whole.
+/// as a failure then, and a send is sent whole. Of those that fail unnoticed the kernel
+/// would keep quiet about failures, too.
 fn only_success(op: &RawOp) -> Option<u32> {
     match *op {
         RawOp::Read { len, .. } | RawOp::Write { len, .. } | RawOp::Send { len, .. } => Some(len),
-        RawOp::Nop
-        | RawOp::Fsync { .. }
-        | RawOp::Close { .. }
-        | RawOp::Connect { .. }
-        | RawOp::Shutdown { .. } => Some(0),
+        RawOp::Nop | RawOp::Fadvise { .. } | RawOp::Close { .. } | RawOp::Connect { .. } => Some(0),
         _ => None,
     }
 }
 
+/// What the kernel calls a call that was interrupted before it began; some operations let it out.
+const ERESTARTSYS: i32 = 512;
+
 /// What a completion says.
 fn answer(kind: OpKind, result: i32) -> Result<u32, Cause> {
     match (kind, -result) {
+        // It counts what it stopped, if that waited for a futex or a process.
+        (OpKind::LinkTimeout, ..=-1) => Err(Cause::Expired),
         (_, ..=0) => Ok(result as u32),
         (OpKind::Timeout, libc::ETIME) => Ok(0),
         (OpKind::LinkTimeout, libc::ETIME) => Err(Cause::Expired),
@@ -187,7 +211,7 @@ fn answer(kind: OpKind, result: i32) -> Result<u32, Cause> {
         // The descriptor is gone all the same.
         (OpKind::Close | OpKind::CloseEventSource, libc::EINTR) => Err(Cause::Os(libc::EINTR)),
         // A worker's call is interrupted by a cancel and by nothing else.
-        (_, libc::ECANCELED | libc::EINTR) => Err(Cause::Canceled),
+        (_, libc::ECANCELED | libc::EINTR | ERESTARTSYS) => Err(Cause::Canceled),
         (_, code) => Err(Cause::Os(code)),
     }
 }
@@ -253,6 +277,52 @@ mod tests {
             };
             assert_eq!(answered, expected);
         }
+    }
+
+    #[test]
+    fn what_the_kernel_still_reads_is_complete_when_it_lets_go() {
+        let zc = RawOp::SendZc { fd: 0, buf: std::ptr::null(), len: 8, flags: 0 };
+        for result in [8, 3, -libc::EPIPE] {
+            let mut books = Books::new();
+            let (keys, quiet) = chain(&mut books, &[(zc, Link::Hard), (RECV, Link::None)]);
+            assert_eq!(quiet, [false, false]);
+            let mut answered = VecDeque::new();
+            books.keep(keys[0], result);
+            assert!(answered.is_empty() && books.is_pending(keys[0]));
+            assert!(!books.is_stoppable(keys[0]) && books.is_stoppable(keys[1]));
+            books.complete(keys[1], 5, &mut answered);
+            assert_eq!(answered, [(keys[1], Ok(5))]);
+            books.let_go(keys[0], &mut answered);
+            assert_eq!(answered[1], (keys[0], answer(OpKind::SendZc, result)));
+            assert!(!books.is_pending(keys[0]));
+        }
+    }
+
+    #[test]
+    fn what_is_canceled_before_the_kernel_reads_it_is_answered_once() {
+        let zc = RawOp::SendZc { fd: 0, buf: std::ptr::null(), len: 8, flags: 0 };
+        let mut books = Books::new();
+        let (keys, _) = chain(&mut books, &[(zc, Link::None)]);
+        let mut answered = VecDeque::new();
+        books.complete(keys[0], -libc::ECANCELED, &mut answered);
+        books.let_go(keys[0], &mut answered);
+        assert_eq!(answered, [(keys[0], Err(Cause::Canceled))]);
+    }
+
+    #[test]
+    fn a_time_limit_that_is_up_waits_for_what_the_kernel_still_reads() {
+        let zc = RawOp::SendZc { fd: 0, buf: std::ptr::null(), len: 8, flags: 0 };
+        let limit = RawOp::LinkTimeout { after: std::ptr::null() };
+        let mut slots = Slots::new();
+        let (mut books, keys) = (Books::new(), [slots.insert(()), slots.insert(())]);
+        books.note(keys[0], OpKind::SendZc, &zc, Link::Soft, true);
+        books.note(keys[1], OpKind::LinkTimeout, &limit, Link::None, true);
+        let mut answered = VecDeque::new();
+        books.keep(keys[0], 3);
+        books.complete(keys[1], -libc::ETIME, &mut answered);
+        assert!(answered.is_empty());
+        books.let_go(keys[0], &mut answered);
+        assert_eq!(answered, [(keys[0], Ok(3)), (keys[1], Ok(0))]);
     }
 
     #[test]

@@ -9,13 +9,13 @@ use std::collections::VecDeque;
 use std::mem;
 use std::os::fd::AsRawFd;
 
-use io_uring::{IoUring, squeue};
+use io_uring::{IoUring, cqueue, squeue};
 
 use self::books::Books;
 use self::door::Door;
 use super::emulate::{Driver, Stop};
 use super::links::Links;
-use super::{Answered, Backend, Mode, Options, Traffic, syscall};
+use super::{Announced, Answered, Backend, Mode, Options, Traffic, syscall};
 use crate::error::{Cause, Error};
 use crate::handle::RawHandle;
 use crate::key::Key;
@@ -31,12 +31,29 @@ const SILENT: u64 = OURS | Key::NONE.to_bits();
 /// How many entries the longest operation takes: a close that cancels first.
 const MOST_ENTRIES: usize = 2;
 
+/// Those after whose failure the kernel goes on with a soft chain as if they had succeeded: it
+/// looks for a mark that they forget to set (6.18 still does).
+const FAIL_UNNOTICED: Kinds = Kinds::NONE
+    .with(OpKind::Fsync)
+    .with(OpKind::Ftruncate)
+    .with(OpKind::Fallocate)
+    .with(OpKind::Madvise)
+    .with(OpKind::SyncFileRange)
+    .with(OpKind::Statx)
+    .with(OpKind::RenameAt)
+    .with(OpKind::UnlinkAt)
+    .with(OpKind::MkdirAt)
+    .with(OpKind::SymlinkAt)
+    .with(OpKind::LinkAt)
+    .with(OpKind::Shutdown);
+
 /// An io_uring instance, and the chains that can't go to it whole.
 pub struct Uring {
     kernel: Kernel,
-    /// Chains with an operation that is done by a plain call.
+    /// Chains that go to it one operation after the other: some are done by a plain call, and after
+    /// some it would go on whatever happens.
     links: Links,
-    /// Whether the batch that is being started has such an operation.
+    /// Whether the chains of the batch that is being started are such ones.
     is_split: bool,
     done: VecDeque<Answered>,
 }
@@ -89,14 +106,9 @@ unsafe impl Backend for Uring {
         self.kernel.ring.params().sq_entries() as usize / MOST_ENTRIES
     }
 
-    fn begin(
-        &mut self,
-        count: usize,
-        kinds: Kinds,
-        is_quiet: bool,
-        answered: &mut VecDeque<Answered>,
-    ) {
-        self.is_split = self.kernel.is_plain(kinds);
+    fn begin(&mut self, announced: &Announced, answered: &mut VecDeque<Answered>) {
+        let Announced { count, kinds, soft, is_quiet } = *announced;
+        self.is_split = self.kernel.is_plain(kinds) || soft.meets(FAIL_UNNOTICED);
         self.kernel.is_quiet = is_quiet && kinds.is_within(Kinds::ALWAYS_TRIED);
         self.kernel.reserve(count, answered);
     }
@@ -245,6 +257,7 @@ impl Kernel {
 
     /// Puts the entries of an operation into the submission queue.
     fn push(&mut self, key: Key, kind: OpKind, op: &RawOp, link: Link, is_quiet: bool) {
+        let op = &self.stand_in(op);
         let is_quiet = self.books.note(key, kind, op, link, is_quiet);
         if !link.is_linked() {
             self.books.end_chain();
@@ -262,6 +275,19 @@ impl Kernel {
         };
         flags.set(squeue::Flags::SKIP_SUCCESS, is_quiet);
         self.push_entry(entry::of(op, link).flags(flags).user_data(key.to_bits()));
+    }
+
+    /// What the kernel is to do: it sends without a copy where it can.
+    fn stand_in(&self, op: &RawOp) -> RawOp {
+        match *op {
+            RawOp::SendZc { fd, buf, len, flags }
+                if !probe::knows(&self.ring, OpKind::SendZc)
+                    || !syscall::sends_without_copy(fd) =>
+            {
+                RawOp::Send { fd, buf, len, flags }
+            }
+            op => op,
+        }
     }
 
     fn push_entry(&mut self, entry: squeue::Entry) {
@@ -305,7 +331,11 @@ impl Kernel {
             let key = Key::from_bits(number & !OURS);
             if number & OURS == 0 {
                 is_any_invalid |= result == -libc::EINVAL;
-                self.books.complete(key, result, answered);
+                match completion.flags() {
+                    flags if cqueue::notif(flags) => self.books.let_go(key, answered),
+                    flags if cqueue::more(flags) => self.books.keep(key, result),
+                    _ => self.books.complete(key, result, answered),
+                }
             } else if result < 0 {
                 self.stubborn.push(key);
             }
@@ -331,7 +361,7 @@ impl Kernel {
     /// turn in the chain may have come since, or is still to come.
     fn ask_again(&mut self, answered: &mut VecDeque<Answered>) {
         while let Some(key) = self.stubborn.pop() {
-            if !self.books.is_pending(key) {
+            if !self.books.is_stoppable(key) {
                 continue;
             }
             self.reserve(1, answered);

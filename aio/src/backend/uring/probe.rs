@@ -77,11 +77,15 @@ fn cause(error: &io::Error) -> Cause {
 }
 
 /// Kinds whose opcodes some kernels lack on which rings can be set up.
-pub const RECENT: Kinds = Kinds::NONE;
+pub const RECENT: Kinds = Kinds::NONE
+    .with(OpKind::WaitId)
+    .with(OpKind::FutexWait)
+    .with(OpKind::FutexWake)
+    .with(OpKind::Ftruncate);
 
 /// Whether operations of this kind can be done: by the kernel, or by a plain call.
 pub fn supports(ring: &IoUring, kind: OpKind) -> bool {
-    knows(ring, kind) || syscall::HAS_CALL.contains(kind)
+    knows(ring, kind) || syscall::HAS_CALL.contains(kind) || kind == OpKind::SendZc
 }
 
 /// Those of [`RECENT`] that this kernel lacks.
@@ -97,8 +101,8 @@ pub fn knows(ring: &IoUring, kind: OpKind) -> bool {
         let mut probe = Probe::new();
         ring.submitter().register_probe(&mut probe).ok().map(|()| probe)
     });
-    !masked().contains(kind)
-        && probe.as_ref().is_some_and(|probe| probe.is_supported(entry::opcode(kind)))
+    let known = |code| probe.as_ref().is_some_and(|probe| probe.is_supported(code));
+    !masked().contains(kind) && entry::opcode(kind).is_some_and(known)
 }
 
 /// Kinds that the kernel is taken to lack, for tests: those that the environment variable

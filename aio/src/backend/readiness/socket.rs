@@ -1,0 +1,159 @@
+//! Operations on sockets that never wait.
+
+use super::attempt::{Attempt, failed, retried};
+use crate::handle::RawHandle;
+use crate::op::buffers_of;
+
+/// What a send or receive of the last `len` bytes has come to.
+#[inline]
+pub fn transferred(
+    fd: RawHandle,
+    len: u64,
+    flags: i32,
+    moved: u32,
+    result: Result<u32, i32>,
+) -> Attempt {
+    match result {
+        Ok(n) if u64::from(n) < len && n > 0 && flags & libc::MSG_WAITALL != 0 && is_stream(fd) => {
+            // Peeked bytes are still there, and peeked at again.
+            Attempt::NotReady(if flags & libc::MSG_PEEK != 0 { 0 } else { moved + n })
+        }
+        Ok(n) => Attempt::Done(Ok(moved + n)),
+        Err(libc::EAGAIN) => Attempt::NotReady(moved),
+        Err(code) => failed(moved, code),
+    }
+}
+
+/// Accepts a connection. There is no flag for a call that never waits: the listener is made one
+/// that does not, and stays so.
+pub fn accept(fd: RawHandle, calls: &mut u64) -> Attempt {
+    *calls += 1;
+    if let Err(code) = make_nonblocking(fd) {
+        return failed(0, code);
+    }
+    let nobody = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: no address is asked for.
+    let result =
+        retried(|| unsafe { libc::accept4(fd, nobody.0, nobody.1, libc::SOCK_CLOEXEC) as isize });
+    match result {
+        Err(libc::EAGAIN) => Attempt::NotReady(0),
+        Err(code) => failed(0, code),
+        Ok(socket) => Attempt::Done(Ok(socket)),
+    }
+}
+
+/// Connects, or asks what became of it; `begun` is 1 once it has begun.
+///
+/// # Safety
+///
+/// As for [`attempt`](super::attempt::attempt).
+pub unsafe fn connect(
+    fd: RawHandle,
+    address: *const libc::sockaddr,
+    len: u32,
+    begun: u32,
+    calls: &mut u64,
+) -> Attempt {
+    *calls += 3;
+    let before = match make_nonblocking(fd) {
+        Ok(flags) => flags,
+        Err(code) => return failed(0, code),
+    };
+    // SAFETY: the address is valid during the call.
+    let result = retried(|| unsafe { libc::connect(fd, address, len) as isize });
+    restore_flags(fd, before);
+    match result {
+        Ok(_) => Attempt::Done(Ok(0)),
+        Err(libc::EISCONN) if begun > 0 => Attempt::Done(Ok(0)),
+        Err(libc::EINPROGRESS) => Attempt::NotReady(1),
+        Err(libc::EALREADY) if begun > 0 => Attempt::NotReady(1),
+        // A Unix listener's queue is full, and nothing says when it has room again.
+        Err(libc::EAGAIN) => Attempt::Blocks(0),
+        Err(code) => failed(0, code),
+    }
+}
+
+/// Makes calls on `fd` not wait; yields its flags as they were.
+pub fn make_nonblocking(fd: RawHandle) -> Result<i32, i32> {
+    // SAFETY: the call takes numbers only.
+    let flags = retried(|| unsafe { libc::fcntl(fd, libc::F_GETFL) as isize })? as i32;
+    if flags & libc::O_NONBLOCK == 0 {
+        let flags = flags | libc::O_NONBLOCK;
+        // SAFETY: the call takes numbers only.
+        retried(|| unsafe { libc::fcntl(fd, libc::F_SETFL, flags) as isize })?;
+    }
+    Ok(flags)
+}
+
+/// Gives a descriptor the flags back that [`make_nonblocking`] found.
+pub fn restore_flags(fd: RawHandle, before: i32) {
+    if before & libc::O_NONBLOCK == 0 {
+        // SAFETY: the call takes numbers only.
+        unsafe { libc::fcntl(fd, libc::F_SETFL, before) };
+    }
+}
+
+/// `sendmsg` or `recvmsg`.
+pub type MessageCall = unsafe extern "C" fn(RawHandle, *mut libc::msghdr, i32) -> isize;
+
+/// `sendmsg`, in the form of its counterpart.
+///
+/// # Safety
+///
+/// The header and what it points to are valid.
+pub unsafe extern "C" fn send_message(
+    fd: RawHandle,
+    header: *mut libc::msghdr,
+    flags: i32,
+) -> isize {
+    // SAFETY: passed on.
+    unsafe { libc::sendmsg(fd, header, flags) }
+}
+
+/// Sends or receives a message, or what is left of one: its control messages went with its first
+/// bytes.
+///
+/// # Safety
+///
+/// As for [`attempt`](super::attempt::attempt), with a header of `call`'s kind.
+pub unsafe fn message(
+    fd: RawHandle,
+    header: *mut libc::msghdr,
+    flags: i32,
+    moved: u32,
+    call: MessageCall,
+) -> Attempt {
+    let now = flags | libc::MSG_DONTWAIT;
+    // SAFETY: passed on.
+    let buffers = unsafe { buffers_of(header) };
+    let whole: u64 = buffers.iter().map(|buffer| buffer.iov_len as u64).sum();
+    let left = whole - u64::from(moved);
+    if moved == 0 {
+        // SAFETY: passed on.
+        let result = retried(|| unsafe { call(fd, header, now) });
+        return transferred(fd, left, flags, moved, result);
+    }
+    let (mut rest, mut skip) = (Vec::with_capacity(buffers.len()), moved as usize);
+    for buffer in buffers {
+        let skipped = skip.min(buffer.iov_len);
+        skip -= skipped;
+        let iov_base = buffer.iov_base.wrapping_byte_add(skipped);
+        rest.push(libc::iovec { iov_base, iov_len: buffer.iov_len - skipped });
+    }
+    // SAFETY: passed on.
+    let mut header = unsafe { *header };
+    (header.msg_iov, header.msg_control, header.msg_controllen) =
+        (rest.as_mut_ptr(), std::ptr::null_mut(), 0);
+    // SAFETY: the header is a copy, and the list names what is left of the buffers.
+    let result = retried(|| unsafe { call(fd, &mut header, now) });
+    transferred(fd, left, flags, moved, result)
+}
+
+/// Whether a socket carries bytes, and not messages.
+fn is_stream(fd: RawHandle) -> bool {
+    let (mut kind, mut len) = (0i32, size_of::<i32>() as libc::socklen_t);
+    let place = std::ptr::from_mut(&mut kind).cast();
+    // SAFETY: there is room for the answer.
+    unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, place, &mut len) };
+    kind == libc::SOCK_STREAM || kind == libc::SOCK_SEQPACKET
+}

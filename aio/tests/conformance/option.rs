@@ -1,0 +1,214 @@
+//! Options of sockets.
+
+use corio_aio::op::{Any, Operation, SocketOption, Value};
+use corio_aio::{self as aio, Cause, Mode, op};
+
+use crate::places::{fails_in_each_place, in_each_place};
+use crate::scene::{Kept, Scene, cause, give, promises};
+
+promises![
+    an_option_that_is_set_is_set,
+    an_option_can_be_any_bytes,
+    options_work_in_each_place_of_a_chain,
+    options_fail_in_each_place_of_a_chain,
+    an_option_waits_for_its_turn,
+    what_follows_an_option_can_be_canceled_while_the_option_waits,
+    an_option_after_a_failure_is_canceled_and_not_set,
+    a_time_limit_on_an_option_succeeds,
+    two_options_in_a_chain_are_set_one_after_the_other,
+    an_option_is_set_before_its_socket_is_closed,
+    options_are_supported,
+];
+
+fn an_option_that_is_set_is_set(scene: &mut Scene) -> Kept {
+    let (ours, _theirs) = scene.tcp();
+    for option in [SocketOption::NO_DELAY, SocketOption::KEEP_ALIVE, SocketOption::REUSE_ADDRESS] {
+        for value in [true, false] {
+            aio::single(op::set_socket_option(&ours, option, value))?;
+            assert_eq!(aio::single(op::get_socket_option(&ours, option))?, value);
+        }
+    }
+    aio::single(op::set_socket_option(&ours, SocketOption::SEND_BUFFER, 20_000))?;
+    assert!(aio::single(op::get_socket_option(&ours, SocketOption::SEND_BUFFER))? >= 20_000);
+    let listens = |socket| aio::single(op::get_socket_option(socket, SocketOption::IS_LISTENING));
+    assert!(!listens(ours.into())?);
+    assert!(listens(std::os::fd::OwnedFd::from(scene.listener()))?);
+    let error = aio::single(op::get_socket_option(&scene.unix().0, SocketOption::ERROR))?;
+    assert_eq!(error, 0);
+    Ok(())
+}
+
+fn an_option_can_be_any_bytes(scene: &mut Scene) -> Kept {
+    let (ours, _theirs) = scene.tcp();
+    // SAFETY: it is the name of an algorithm.
+    let congestion =
+        unsafe { SocketOption::<[u8; 16]>::new(libc::IPPROTO_TCP, libc::TCP_CONGESTION) };
+    let name = aio::single(op::get_socket_option(&ours, congestion))?;
+    assert!(name[0].is_ascii_lowercase() && name[15] == 0, "{name:?}");
+    aio::single(op::set_socket_option(&ours, congestion, name))?;
+    Ok(())
+}
+
+fn options_work_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
+    let (ours, _theirs) = scene.tcp();
+    let mut value = false;
+    in_each_place(
+        || {
+            value = !value;
+            Any::new(op::set_socket_option(&ours, SocketOption::NO_DELAY, value))
+        },
+        |result| {
+            assert!(matches!(result?, Value::Done));
+            Ok(())
+        },
+    )?;
+    in_each_place(
+        || Any::new(op::get_socket_option(&ours, SocketOption::NO_DELAY)),
+        |result| {
+            assert!(matches!(result?, Value::Flag(found) if found == value));
+            Ok(())
+        },
+    )
+}
+
+fn options_fail_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
+    let (file, closed, unix) = (scene.file(b""), scene.closed(), scene.unix().0);
+    let get = |socket| op::get_socket_option(socket, SocketOption::ERROR);
+    fails_in_each_place(libc::ENOTSOCK, || Any::new(get(&file)))?;
+    fails_in_each_place(libc::EBADF, || {
+        Any::new(op::get_socket_option(&closed, SocketOption::ERROR))
+    })?;
+    fails_in_each_place(libc::EBADF, || {
+        Any::new(op::set_socket_option(&closed, SocketOption::KEEP_ALIVE, true))
+    })?;
+    fails_in_each_place(libc::ENOTSOCK, || {
+        Any::new(op::set_socket_option(&file, SocketOption::KEEP_ALIVE, true))
+    })?;
+    fails_in_each_place(libc::EOPNOTSUPP, || {
+        Any::new(op::get_socket_option(&unix, SocketOption::NO_DELAY))
+    })?;
+    fails_in_each_place(libc::ENOPROTOOPT, || {
+        Any::new(op::set_socket_option(&unix, SocketOption::ERROR, 1))
+    })
+}
+
+fn an_option_waits_for_its_turn(scene: &mut Scene) -> Kept {
+    let (ours, theirs) = scene.unix();
+    let option = SocketOption::KEEP_ALIVE;
+    let mut queue = scene.queue(4);
+    let (received, set, sent) = queue.queue_all((
+        op::recv(ours.try_clone()?, vec![0; 4]).soft(),
+        op::set_socket_option(ours.try_clone()?, option, true).soft(),
+        op::send(ours.try_clone()?, b"set"),
+    ))?;
+    assert_eq!(queue.complete(Mode::NonBlocking)?, []);
+    assert!(!aio::single(op::get_socket_option(&ours, option))?);
+    give(&theirs, b"go");
+    queue.complete_all()?;
+    assert_eq!((received.take(&mut queue)?, set.take(&mut queue)), (2, Ok(())));
+    assert_eq!(sent.take(&mut queue)?, 3);
+    assert!(aio::single(op::get_socket_option(&ours, option))?);
+    Ok(())
+}
+
+fn what_follows_an_option_can_be_canceled_while_the_option_waits(scene: &mut Scene) -> Kept {
+    let (ours, _theirs) = scene.unix();
+    for place in 0..3 {
+        let mut queue = scene.queue(8);
+        queue.scope(|queue| -> Kept {
+            let (first, set, last) = queue.queue_all((
+                op::recv(&ours, vec![0; 4]).hard(),
+                op::set_socket_option(&ours, SocketOption::KEEP_ALIVE, true).hard(),
+                op::recv(&ours, vec![0; 4]),
+            ))?;
+            queue.complete(Mode::NonBlocking)?;
+            let late = if place == 2 { last.id() } else { set.id() };
+            let found = queue.queue(op::cancel(late))?;
+            queue.complete(Mode::NonBlocking)?;
+            assert_eq!(cause(found.take(queue)), Cause::NotFound);
+            queue.queue(op::cancel(first.id()))?.detach(queue);
+            queue.complete(Mode::Blocking)?;
+            while !queue.complete(Mode::NonBlocking)?.is_empty() {}
+            queue.queue(op::cancel(last.id()))?.detach(queue);
+            queue.complete_all()?;
+            assert_eq!(cause(first.take(queue)), Cause::Canceled);
+            assert_eq!(set.take(queue), Ok(()));
+            assert_eq!(cause(last.take(queue)), Cause::Canceled);
+            Ok(())
+        })?;
+    }
+    // What is dropped is canceled in every place, also where it has not started.
+    let mut dropped = aio::Dynamic::new(8)?;
+    let _ = dropped.queue_all((
+        op::recv(ours.try_clone()?, vec![0; 4]).hard(),
+        op::set_socket_option(ours.try_clone()?, SocketOption::KEEP_ALIVE, true).hard(),
+        op::recv(ours.try_clone()?, vec![0; 4]).hard(),
+        op::get_socket_option(ours.try_clone()?, SocketOption::KEEP_ALIVE).hard(),
+        op::recv(ours.try_clone()?, vec![0; 4]),
+    ))?;
+    dropped.complete(Mode::NonBlocking)?;
+    drop(dropped);
+    Ok(())
+}
+
+fn an_option_after_a_failure_is_canceled_and_not_set(scene: &mut Scene) -> Kept {
+    let (ours, closed) = (scene.unix().0, scene.closed());
+    let option = SocketOption::KEEP_ALIVE;
+    let (sent, set, hard, last) = aio::complete((
+        op::send(&closed, b"a").soft(),
+        op::set_socket_option(&ours, option, true).hard(),
+        op::nop().hard(),
+        op::set_socket_option(&ours, option, true),
+    ))?;
+    assert_eq!(cause(sent), Cause::Os(libc::EBADF));
+    assert_eq!([set, hard, last].map(cause), [Cause::Canceled; 3]);
+    assert!(!aio::single(op::get_socket_option(&ours, option))?);
+    Ok(())
+}
+
+fn a_time_limit_on_an_option_succeeds(scene: &mut Scene) -> Kept {
+    let ours = scene.unix().0;
+    aio::multi((
+        op::nop().soft(),
+        op::set_socket_option(&ours, SocketOption::KEEP_ALIVE, true).soft(),
+        op::link_timeout(std::time::Duration::ZERO).soft(),
+        op::nop(),
+    ))?;
+    Ok(())
+}
+
+fn two_options_in_a_chain_are_set_one_after_the_other(scene: &mut Scene) -> Kept {
+    let (ours, theirs) = scene.unix();
+    let option = SocketOption::KEEP_ALIVE;
+    let (_, (), before, n, (), after) = aio::multi((
+        op::send(&theirs, b"go").soft(),
+        op::set_socket_option(&ours, option, true).soft(),
+        op::get_socket_option(&ours, option).soft(),
+        op::recv(&ours, &mut [0; 4]).soft(),
+        op::set_socket_option(&ours, option, false).soft(),
+        op::get_socket_option(&ours, option),
+    ))?;
+    assert_eq!((before, n, after), (true, 2, false));
+    Ok(())
+}
+
+fn an_option_is_set_before_its_socket_is_closed(scene: &mut Scene) -> Kept {
+    let (ours, theirs) = scene.unix();
+    let ours = aio::Closing::new(ours);
+    let option = SocketOption::KEEP_ALIVE;
+    let (_, (), is_set, ()) = aio::multi((
+        op::send(&ours, b"bye").soft(),
+        op::set_socket_option(&ours, option, true).soft(),
+        op::get_socket_option(&ours, option).soft(),
+        op::close(&ours),
+    ))?;
+    assert!(is_set && ours.into_inner().is_none());
+    assert_eq!(aio::single(op::recv(&theirs, &mut [0; 4]).wait_all())?, 3);
+    Ok(())
+}
+
+fn options_are_supported(scene: &mut Scene) -> Kept {
+    let required = &[aio::OpKind::GetSocketOption, aio::OpKind::SetSocketOption];
+    scene.queue_with(1, aio::Options { required, ..aio::Options::default() });
+    Ok(())
+}
