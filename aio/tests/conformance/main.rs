@@ -1,8 +1,11 @@
-//! The promises of the API, each kept once per backend of this machine.
+//! The promises of the API, each kept once per backend of this machine, and again where there are
+//! obstacles: see `runs`.
 //!
 //! They run one after another, so that after each of them the descriptors can be counted.
 
 mod batch;
+#[expect(unsafe_code, reason = "sets a timer and its handler")]
+mod circumstances;
 mod control;
 mod dir;
 mod dynamic;
@@ -21,6 +24,7 @@ mod places;
 mod positions;
 #[expect(clippy::zombie_processes, reason = "it is the operations that wait for them")]
 mod process;
+mod runs;
 mod scene;
 mod socket;
 mod transfer;
@@ -30,7 +34,7 @@ mod zero_copy;
 
 use std::env;
 use std::fs;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -67,30 +71,39 @@ const AREAS: [(&str, &[Promise]); 20] = [
 /// A promise that takes longer waits for something that never comes.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Names the backend in the processes that keep promises: one process for each, in which all calls
-/// are served by it.
-const VARIABLE: &str = "CORIO_BACKEND";
-
 fn main() -> ExitCode {
-    if env::var_os(VARIABLE).is_some() {
-        return keep_all();
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    match circumstances::of_this_process() {
+        None => runs::all(&arguments),
+        Some(circumstances) => {
+            circumstances.bring_about();
+            match circumstances.is_look {
+                true => look(),
+                false => keep_all(&arguments),
+            }
+        }
     }
-    let me = env::current_exe().expect("a path of this program");
-    let mut failed = false;
-    for backend in Kind::CANDIDATES {
-        let mut command = Command::new(&me);
-        command.args(env::args_os().skip(1)).env(VARIABLE, backend.name());
-        failed |= !command.status().expect("this program starts again").success();
+}
+
+/// Says which backend serves, and whether it lacks what the kernel is taken to lack.
+fn look() -> ExitCode {
+    let backend = aio::backend().expect("a backend");
+    let masked = env::var("CORIO_URING_WITHOUT").expect("it is set");
+    let mut masked = OpKind::ALL.into_iter().filter(|kind| kind.name() == masked);
+    match masked.all(|kind| aio::supports(&[kind])) {
+        true => println!("{backend}"),
+        false => println!("{backend} without"),
     }
-    ExitCode::from(u8::from(failed))
+    ExitCode::SUCCESS
 }
 
 /// Keeps the promises on the backend of this process.
-fn keep_all() -> ExitCode {
-    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+fn keep_all(arguments: &Arguments) -> ExitCode {
     let backend = aio::backend().expect("the backend that is named works here");
-    let conclusion = libtest_mimic::run(&arguments, trials(backend));
-    println!("{backend}: {} promises kept", conclusion.num_passed);
+    let conclusion = libtest_mimic::run(arguments, trials(backend));
+    if !arguments.list {
+        println!("{backend}: {} promises kept", conclusion.num_passed);
+    }
     ExitCode::from(u8::from(conclusion.has_failed()))
 }
 

@@ -135,7 +135,8 @@ mod tests {
     fn collect(threads: &mut Threads, count: usize) -> Vec<Answered> {
         let mut done = VecDeque::new();
         while done.len() < count {
-            rustix::io::read(&threads.outbox.wake, &mut [0; 8]).unwrap();
+            let wake = threads.outbox.lock().wake.clone().unwrap();
+            rustix::io::read(wake, &mut [0; 8]).unwrap();
             threads.collect(&mut done);
         }
         done.into()
@@ -291,6 +292,15 @@ mod tests {
         drop(threads);
         assert_eq!((sources[0].byte(), sources[1].byte(), sources[1].left()), (1, 0, 1));
         later.join().unwrap();
+    }
+
+    #[test]
+    fn a_thread_that_is_not_quite_done_keeps_no_descriptor() {
+        let wake = wake();
+        let threads = Threads::of(own_pool(PATIENCE, STACK_BYTES), 1, Arc::clone(&wake));
+        let of_a_thread = Arc::clone(&threads.outbox);
+        drop(threads);
+        assert_eq!((Arc::strong_count(&wake), Arc::strong_count(&of_a_thread)), (1, 1));
     }
 
     #[test]

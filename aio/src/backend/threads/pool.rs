@@ -33,19 +33,21 @@ pub struct Outbox {
     news: Mutex<News>,
     /// Somebody blocks until there is news.
     awaited: Condvar,
-    pub wake: Arc<OwnedFd>,
 }
 
 pub struct News {
     done: Vec<Answered>,
     is_awaited: bool,
+    /// It is the ring's: a thread that has just answered may have the outbox a moment longer, and
+    /// must not keep the descriptor open.
+    pub wake: Option<Arc<OwnedFd>>,
 }
 
 impl Outbox {
     /// Empty; `wake` is written to when the first answer is put into it.
     pub fn new(wake: Arc<OwnedFd>) -> Outbox {
-        let news = Mutex::new(News { done: Vec::new(), is_awaited: false });
-        Outbox { news, awaited: Condvar::new(), wake }
+        let news = News { done: Vec::new(), is_awaited: false, wake: Some(wake) };
+        Outbox { news: Mutex::new(news), awaited: Condvar::new() }
     }
 
     /// Moves the answers to the end of `done`; yields how many there were.
@@ -56,13 +58,14 @@ impl Outbox {
         count
     }
 
-    /// Blocks until `count` answers are there.
+    /// Blocks until `count` answers are there, which are the last ones.
     pub fn await_all(&self, count: usize) {
         let mut news = self.lock();
         news.is_awaited = true;
         while news.done.len() < count {
             news = self.awaited.wait(news).expect(NO_PANIC);
         }
+        news.wake = None;
     }
 
     /// What is in it.
@@ -72,15 +75,17 @@ impl Outbox {
 
     fn put(&self, answered: Answered) {
         let mut news = self.lock();
-        let (is_first, is_awaited) = (news.done.is_empty(), news.is_awaited);
+        if news.done.is_empty()
+            && let Some(wake) = &news.wake
+        {
+            // It can fail only where the count is at its end, and then it need not be written to.
+            let _ = retry_on_intr(|| rustix::io::write(wake, &1u64.to_ne_bytes()));
+        }
         news.done.push(answered);
+        let is_awaited = news.is_awaited;
         drop(news);
         if is_awaited {
             self.awaited.notify_one();
-        }
-        if is_first {
-            // It can fail only where the count is at its end, and then it need not be written to.
-            let _ = retry_on_intr(|| rustix::io::write(&self.wake, &1u64.to_ne_bytes()));
         }
     }
 }

@@ -1,9 +1,16 @@
 //! io_uring's rules over any driver: chains, time limits, cancels, closes. Pure: it makes no system
 //! call.
 
+mod linked;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::mem;
 
+use self::linked::{Linked, State};
 use super::Answered;
 use super::emulate::{Driver, Stop};
 use crate::error::Cause;
@@ -14,36 +21,6 @@ use crate::op::{Link, RawOp};
 
 /// How many operations are tried as they come before the others get a turn.
 const EAGER: u32 = 1024;
-
-/// An operation that has a place in a chain, or has to wait for its turn.
-#[derive(Clone, Copy)]
-struct Linked {
-    key: Key,
-    kind: OpKind,
-    op: RawOp,
-    link: Link,
-    state: State,
-    /// Whether it was asked to stop before its turn.
-    is_asked: bool,
-    /// Its neighbours in the chain.
-    before: Key,
-    after: Key,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// For the one before it.
-    Waiting,
-    /// Its chain has begun, but others are to get a turn first.
-    Delayed,
-    /// The driver has it.
-    Running,
-    /// It is a time limit that is up, and what it limits is still to be reported.
-    Expired,
-    /// It is a time limit that was not up in time; the driver is still to report it.
-    Ending,
-    Done,
-}
 
 /// How far the chain that is being started has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
