@@ -4,3 +4,5 @@
 
 mod late;
 mod load;
+mod reuse;
+mod scenes;
