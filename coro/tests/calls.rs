@@ -1,5 +1,4 @@
 //! How many calls of the OS operations take, where that is none.
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use corio::aio::backend::Kind;
 use corio::aio::op::{self, Operation};

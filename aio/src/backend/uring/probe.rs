@@ -12,9 +12,11 @@ use crate::backend::syscall;
 use crate::error::{Cause, Error};
 use crate::kind::{Kinds, OpKind};
 
-/// Ways to set a ring up, the best one first, each with the version of Linux that it needs, and the
-/// name under which it can be [masked].
-const WAYS: [(&str, fn(&mut Builder)); 4] = [
+/// A way to set a ring up, and the name under which it can be [masked](is_masked).
+type Way = (&'static str, fn(&mut Builder));
+
+/// The ways there are, the best one first, each with the version of Linux that it needs.
+const WAYS: [Way; 4] = [
     // 6.6: no array of indices between the queue and its entries.
     ("no_sqarray", |builder| {
         defer(builder);
