@@ -12,7 +12,8 @@ pub struct Options {
     pub rivals: Vec<&'static str>,
     /// How often each system runs in each setting.
     pub rounds: NonZeroUsize,
-    /// Round trips of one run, all connections together, instead of the setting's own number.
+    /// Round trips of one run, all connections together, or sleeps, all tasks together, instead of
+    /// the setting's own number.
     pub round_trips: Option<NonZeroUsize>,
     /// One JSON object a line instead of a table.
     pub json: bool,
@@ -68,11 +69,13 @@ pub fn parse(
 pub fn usage(workloads: &[Workload]) -> String {
     let mut text = String::from(
         "usage: corio-bench <workload> [--rivals a,b] [--rounds 9] [--round-trips N] [--json]\n\n\
-         corio always runs.\n\nworkloads:\n",
+         corio always runs. Of sleeps, --round-trips says how many there are.\n\nworkloads:\n",
     );
     for Workload { name, about, rivals, .. } in workloads {
-        writeln!(text, "  {name}  {about}\n    rivals: {}", rivals.join(", "))
-            .expect("a String takes every write");
+        writeln!(text, "  {name}  {about}").expect("a String takes every write");
+        if !rivals.is_empty() {
+            writeln!(text, "    rivals: {}", rivals.join(", ")).expect("as above");
+        }
     }
     text.push_str(
         "\nor: corio-bench differential [--programs 1000] [--seed N]\n\n\
@@ -87,6 +90,7 @@ fn rivals(workload: &Workload, list: &str) -> Result<Vec<&'static str>, String> 
     for name in list.split(',') {
         let Some(rival) = workload.rivals.iter().find(|rival| **rival == name) else {
             let known = workload.rivals.join(", ");
+            let known = if known.is_empty() { "none" } else { &known };
             return Err(format!("unknown rival `{name}`; {} knows {known}", workload.name));
         };
         if chosen.contains(rival) {
@@ -117,6 +121,8 @@ mod tests {
         assert_eq!(mistake("ping_pong --jsn"), Some("unknown flag `--jsn`".into()));
         let rival = mistake("ping_pong --rivals raw-uring,toki").expect("toki is no rival");
         assert!(rival.starts_with("unknown rival `toki`"), "{rival}");
+        let rival = mistake("idle --rivals tokio");
+        assert_eq!(rival, Some("unknown rival `tokio`; idle knows none".into()));
         assert_eq!(mistake("ping_pong --rounds"), Some("`--rounds` needs a value".into()));
         assert!(mistake("ping_pong --rounds 0").is_some());
     }

@@ -2,11 +2,13 @@
 
 use crate::contest::Series;
 
-/// The system that the others' CPU is compared with.
-const FLOOR: &str = "raw-uring";
-
-/// The name of that comparison.
-const RATIO: &str = "cpu_ratio_to_raw_uring";
+/// A comparison of CPU.
+pub struct Ratio {
+    /// Its name, as in the report.
+    pub metric: &'static str,
+    /// Whether the first series is what the second one is compared with.
+    pub is_floor: fn(&Series, &Series) -> bool,
+}
 
 /// One line of the report.
 #[derive(Debug)]
@@ -26,9 +28,10 @@ struct Spread {
 }
 
 /// Prints every figure of `series`, then the ratios to the floor, corio's last.
-pub fn print(workload: &str, series: &[Series], json: bool) {
+pub fn print(workload: &str, to: &Ratio, series: &[Series], json: bool) {
     let mut lines: Vec<Line<'_>> = series.iter().flat_map(figures).collect();
-    let mut ratios: Vec<Line<'_>> = series.iter().filter_map(|one| ratio(one, series)).collect();
+    let mut ratios: Vec<Line<'_>> =
+        series.iter().filter_map(|one| ratio(to, one, series)).collect();
     ratios.sort_by_key(|line| line.series.system == "corio");
     lines.extend(ratios);
     if json {
@@ -54,14 +57,14 @@ fn figures(series: &Series) -> impl Iterator<Item = Line<'_>> {
 
 /// The CPU of `series` in parts of the floor's, each round by itself; `None` for the floor itself
 /// and where it did not run.
-fn ratio<'a>(series: &'a Series, all: &[Series]) -> Option<Line<'a>> {
-    let floor = all.iter().find(|one| one.system == FLOOR && one.setting == series.setting)?;
-    if series.system == FLOOR || series.samples.is_empty() {
+fn ratio<'a>(to: &Ratio, series: &'a Series, all: &[Series]) -> Option<Line<'a>> {
+    let floor = all.iter().find(|one| (to.is_floor)(one, series))?;
+    if std::ptr::eq(floor, series) || series.samples.is_empty() {
         return None;
     }
     let rounds = series.samples.iter().zip(&floor.samples);
     let values = rounds.map(|(ours, floors)| ours.cpu.as_secs_f64() / floors.cpu.as_secs_f64());
-    Some(Line { series, metric: RATIO, spread: spread(values.collect()) })
+    Some(Line { series, metric: to.metric, spread: spread(values.collect()) })
 }
 
 /// Minimum, median and maximum of `values`, of which there is at least one.
@@ -105,6 +108,7 @@ fn table(lines: &[Line<'_>]) {
 mod tests {
     use super::*;
     use crate::measure::{Counts, Sample};
+    use crate::ping_pong::RATIO;
     use std::time::Duration;
 
     fn series(system: &'static str, cpu_ms: &[u64]) -> Series {
@@ -126,11 +130,11 @@ mod tests {
 
     #[test]
     fn the_ratio_is_taken_round_by_round() {
-        let all = [series("corio", &[20, 30]), series(FLOOR, &[10, 20])];
-        let line = ratio(&all[0], &all).expect("the floor ran");
+        let all = [series("corio", &[20, 30]), series("raw-uring", &[10, 20])];
+        let line = ratio(&RATIO, &all[0], &all).expect("the floor ran");
         assert_eq!(line.spread, Spread { min: 1.5, median: 1.75, max: 2.0, rounds: 2 });
-        assert!(ratio(&all[1], &all).is_none());
-        assert!(ratio(&all[0], &all[..1]).is_none());
+        assert!(ratio(&RATIO, &all[1], &all).is_none());
+        assert!(ratio(&RATIO, &all[0], &all[..1]).is_none());
     }
 
     #[test]

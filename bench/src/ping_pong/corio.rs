@@ -2,6 +2,7 @@
 
 use super::{PING, PONG, ROOM, check};
 use crate::measure::{Counts, Sample, after_warm_up};
+use corio::aio::Traffic;
 use corio::aio::backend::{Kind, backend};
 use corio::aio::op::{self, Operation};
 use corio::{Options, Scheduler, Task};
@@ -15,29 +16,39 @@ pub fn run(
     warm_up_each: usize,
 ) -> io::Result<Sample> {
     Scheduler::with(Options::default(), |scheduler| {
-        after_warm_up(warm_up_each, round_trips_each, |times| {
-            let before = scheduler.traffic();
-            let mut ends: Vec<Task<'_, io::Result<()>>> = Vec::new();
-            for (client_end, server_end) in &pairs {
-                ends.push(scheduler.spawn(move || client(client_end, times))?);
-                ends.push(scheduler.spawn(move || server(server_end, times))?);
-            }
-            scheduler.run()?;
-            for end in ends {
-                end.join()??;
-            }
-            let after = scheduler.traffic();
-            let calls = after.calls - before.calls;
-            Ok(match backend()? {
-                Kind::Uring => Counts::Ring {
-                    enters: calls,
-                    sqes: after.submitted - before.submitted,
-                    cqes: after.completed - before.completed,
-                },
-                _ => Counts::Syscalls(calls),
-            })
-        })
+        after_warm_up(warm_up_each, round_trips_each, |times| exchange(scheduler, &pairs, times))
     })?
+}
+
+/// Makes the exchange `times` times over each of `pairs`, whatever else the scheduler has to do.
+pub fn exchange<'scope>(
+    scheduler: Scheduler<'scope, '_>,
+    pairs: &'scope [(OwnedFd, OwnedFd)],
+    times: usize,
+) -> io::Result<Counts> {
+    let before = scheduler.traffic();
+    let mut ends: Vec<Task<'scope, io::Result<()>>> = Vec::new();
+    for (client_end, server_end) in pairs {
+        ends.push(scheduler.spawn(move || client(client_end, times))?);
+        ends.push(scheduler.spawn(move || server(server_end, times))?);
+    }
+    for end in ends {
+        end.join()??;
+    }
+    Ok(counts(&backend()?, before, scheduler.traffic()))
+}
+
+/// What a ring on this backend counted between `before` and `after`.
+pub fn counts(backend: &Kind, before: Traffic, after: Traffic) -> Counts {
+    let calls = after.calls - before.calls;
+    match backend {
+        Kind::Uring => Counts::Ring {
+            enters: calls,
+            sqes: after.submitted - before.submitted,
+            cqes: after.completed - before.completed,
+        },
+        _ => Counts::Syscalls(calls),
+    }
 }
 
 fn client(socket: &OwnedFd, times: usize) -> io::Result<()> {

@@ -4,7 +4,7 @@
 //! trip is two sends and two receives. The connections run at the same time until each has made
 //! its share of the round trips.
 
-mod corio;
+pub mod corio;
 mod raw_epoll;
 mod raw_uring;
 mod tokio;
@@ -12,6 +12,7 @@ mod tokio;
 use crate::arguments::Options;
 use crate::contest::{self, Series};
 use crate::measure::Sample;
+use crate::report::Ratio;
 use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -19,6 +20,12 @@ use std::os::fd::OwnedFd;
 
 /// The systems that can run beside corio.
 pub const RIVALS: &[&str] = &["raw-uring", "raw-epoll", "tokio"];
+
+/// Rivals are compared with io_uring without anything above it.
+pub const RATIO: Ratio = Ratio {
+    metric: "cpu_ratio_to_raw_uring",
+    is_floor: |one, other| one.system == "raw-uring" && one.setting == other.setting,
+};
 
 /// What a client sends.
 const PING: &[u8; 4] = b"ping";
@@ -100,7 +107,7 @@ fn system(name: &str) -> (String, Run) {
 }
 
 /// The backend that corio chooses: `CORIO_BACKEND` can choose another one.
-fn backend_of_corio() -> String {
+pub fn backend_of_corio() -> String {
     ::corio::aio::backend().map_or_else(|error| error.to_string(), |kind| kind.to_string())
 }
 

@@ -12,23 +12,26 @@ use crate::backend::syscall;
 use crate::error::{Cause, Error};
 use crate::kind::{Kinds, OpKind};
 
-/// Ways to set a ring up, the best one first, each with the version of Linux that it needs.
-const WAYS: [fn(&mut Builder); 4] = [
+/// A way to set a ring up, and the name under which it can be [masked](is_masked).
+type Way = (&'static str, fn(&mut Builder));
+
+/// The ways there are, the best one first, each with the version of Linux that it needs.
+const WAYS: [Way; 4] = [
     // 6.6: no array of indices between the queue and its entries.
-    |builder| {
+    ("no_sqarray", |builder| {
         defer(builder);
         builder.setup_no_sqarray();
-    },
+    }),
     // 6.1: completions are worked off when the owner asks, and interrupt it at no other time.
-    defer,
+    ("defer_taskrun", defer),
     // 5.19: completions are worked off when the owner enters the kernel.
-    |builder| {
+    ("coop_taskrun", |builder| {
         builder.setup_clamp().setup_submit_all().setup_coop_taskrun().setup_taskrun_flag();
-    },
+    }),
     // 5.17: as it comes.
-    |builder| {
+    ("clamp", |builder| {
         builder.setup_clamp();
-    },
+    }),
 ];
 
 fn defer(builder: &mut Builder) {
@@ -50,7 +53,10 @@ pub fn build(entries: u32) -> Result<(IoUring, bool), Error> {
         return Err(Error::new(kind, Cause::Unsupported));
     }
     static BEST: AtomicUsize = AtomicUsize::new(0);
-    for (way, set_up) in WAYS.iter().enumerate().skip(BEST.load(Ordering::Relaxed)) {
+    for (way, (name, set_up)) in WAYS.iter().enumerate().skip(BEST.load(Ordering::Relaxed)) {
+        if is_masked(name) {
+            continue;
+        }
         let mut builder = IoUring::builder();
         set_up(&mut builder);
         match builder.build(entries) {
@@ -105,13 +111,17 @@ pub fn knows(ring: &IoUring, kind: OpKind) -> bool {
     !masked().contains(kind) && entry::opcode(kind).is_some_and(known)
 }
 
-/// Kinds that the kernel is taken to lack, for tests: those that the environment variable
-/// `CORIO_URING_WITHOUT` names, with commas between them.
+/// Kinds that the kernel is taken to lack, for tests.
 pub fn masked() -> Kinds {
     static MASKED: OnceLock<Kinds> = OnceLock::new();
     *MASKED.get_or_init(|| {
-        let names = env::var("CORIO_URING_WITHOUT").unwrap_or_default();
-        let named = |kind: &OpKind| names.split(',').any(|name| name == kind.name());
-        OpKind::ALL.into_iter().filter(named).fold(Kinds::NONE, Kinds::with)
+        let masked = OpKind::ALL.into_iter().filter(|kind| is_masked(kind.name()));
+        masked.fold(Kinds::NONE, Kinds::with)
     })
+}
+
+/// Whether the environment variable `CORIO_URING_WITHOUT` names it, with commas between the names.
+fn is_masked(name: &str) -> bool {
+    let names = env::var("CORIO_URING_WITHOUT").unwrap_or_default();
+    names.split(',').any(|masked| masked == name)
 }

@@ -1,0 +1,109 @@
+//! Where races are run: beside load, counted, watched, one at a time.
+
+use std::env;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{Read, Write, pipe};
+use std::process::abort;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use corio_aio::backend::Kind;
+use corio_aio::{Dynamic, Options};
+
+/// Rounds, unless the environment says how many.
+const ROUNDS: usize = 100_000;
+
+/// How long no round ends before it is a hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Those that run are the only ones: they count the descriptors of the process.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Stops the other threads, also when it panics.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// Runs `race` on each backend. It is given a queue and the rounds, which it runs through.
+pub fn on_each_backend(
+    name: &str,
+    race: impl Fn(&mut Dynamic, &mut dyn Iterator<Item = usize>) -> String,
+) {
+    let _one_at_a_time = ONE_AT_A_TIME.lock();
+    let rounds = env::var("CORIO_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    for backend in Kind::CANDIDATES {
+        let before = open_descriptors();
+        let (round, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let report = thread::scope(|scope| {
+            scope.spawn(|| make_load(&is_over));
+            scope.spawn(|| watch(&round, &is_over, &format!("{name} on {backend}")));
+            let _stop = Stop(&is_over);
+            let options = Options { backend: Some(backend), ..Options::default() };
+            let mut ring = Dynamic::with_options(64, options).unwrap();
+            let mut counted = (0..rounds).inspect(|number| round.store(*number, Relaxed));
+            race(&mut ring, &mut counted)
+        });
+        assert_eq!(open_descriptors(), before, "{name} on {backend}: descriptors");
+        println!("{name} on {backend}: {rounds} rounds{report}");
+    }
+}
+
+fn open_descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// Keeps a processor busy with making, using and closing pipes: their descriptors take the numbers
+/// that have just become free.
+fn make_load(is_over: &AtomicBool) {
+    while !is_over.load(Relaxed) {
+        let pipes: Vec<_> = (0..4).map(|_| pipe().unwrap()).collect();
+        for (mut reader, mut writer) in pipes {
+            writer.write_all(b"load").unwrap();
+            reader.read_exact(&mut [0; 4]).unwrap();
+        }
+        thread::yield_now();
+    }
+}
+
+/// Ends the process if the rounds stand still.
+fn watch(round: &AtomicUsize, is_over: &AtomicBool, name: &str) {
+    const STEP: Duration = Duration::from_millis(10);
+    let (mut last, mut still) = (0, Duration::ZERO);
+    while !is_over.load(Relaxed) {
+        thread::sleep(STEP);
+        let now = round.load(Relaxed);
+        still = if now == last { still + STEP } else { Duration::ZERO };
+        last = now;
+        if still > PATIENCE {
+            eprintln!("{name}: round {now} does not end");
+            abort();
+        }
+    }
+}
+
+/// Choices, the same ones again for the same `CORIO_SEED`.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new() -> Random {
+        let given = env::var("CORIO_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or_else(|| RandomState::new().hash_one(0));
+        println!("CORIO_SEED={seed}");
+        Random(seed)
+    }
+
+    /// A number below `end`: splitmix64.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) as usize % end
+    }
+}
