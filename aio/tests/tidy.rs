@@ -19,6 +19,7 @@ const TABLES: Tables = Tables {
         "src/backend/readiness/poll.rs",
         "src/backend/readiness/socket.rs",
         "src/backend/readiness/transfer.rs",
+        "src/backend/readiness/unsure.rs",
         "src/backend/syscall.rs",
         "src/backend/threads/mod.rs",
         "src/backend/threads/pool.rs",

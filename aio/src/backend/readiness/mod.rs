@@ -6,6 +6,7 @@ mod poll;
 mod poller;
 mod socket;
 mod transfer;
+mod unsure;
 mod waiters;
 
 pub use epoll::Epoll;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use self::attempt::{Attempt, Side, Way, attempt, rest, supports, way};
 use self::poller::Ready;
+use self::unsure::{TURNS, UNSURE, Unsure};
 use self::waiters::{Pending, Place, Waiters};
 use super::emulate::{Driver, Stop};
 use super::threads::Threads;
@@ -45,19 +47,6 @@ pub struct Readiness<P> {
     ready: Vec<Ready>,
     traffic: Traffic,
 }
-
-/// An operation that waits though it was not tried, or for a descriptor of which it is assumed that
-/// it is watched. What it is assumed of may have been closed since: before a wait blocks, and after
-/// some turns, it is made certain. Where what is waited for comes at once, which is where it counts,
-/// nothing is spent on that.
-#[derive(Clone, Copy)]
-struct Unsure {
-    key: Key,
-    turn: u64,
-}
-
-/// How many turns an operation may wait on an assumption.
-const TURNS: u64 = 16;
 
 impl<P: Poller> Readiness<P> {
     /// A driver for the calling thread.
@@ -122,52 +111,6 @@ impl<P: Poller> Readiness<P> {
         }
     }
 
-    /// Whether an operation waits on an assumption.
-    fn is_any_unsure(&mut self) -> bool {
-        while let Some(unsure) = self.unsure.front() {
-            if self.waiters.find(unsure.key).is_some() {
-                return true;
-            }
-            self.unsure.pop_front();
-        }
-        false
-    }
-
-    /// Makes certain what operations wait for that have waited on an assumption for so many turns.
-    fn make_certain(&mut self, turns: u64, done: &mut VecDeque<Answered>) {
-        while self.is_any_unsure() && self.unsure[0].turn + turns <= self.turn {
-            let Some(Unsure { key, .. }) = self.unsure.pop_front() else { return };
-            let Some(pending) = self.waiters.find(key) else { continue };
-            let Place::At(fd, side) = pending.place else { continue };
-            let (op, was_tried) = (pending.op, pending.was_tried);
-            self.traffic.calls += 1;
-            if self.poller.confirm(fd).is_ok() && was_tried {
-                continue;
-            }
-            let attempted = self.try_again(key, &op);
-            if let Attempt::NotReady(_) = attempted {
-                continue;
-            }
-            self.waiters.leave(key, fd, side);
-            if let Some(result) = self.conclude(key, &op, attempted) {
-                done.push_back((key, result));
-            }
-            // That a watch ends can't fail.
-            let _ = self.update_interest(fd);
-        }
-    }
-
-    /// Tries an operation that waits.
-    fn try_again(&mut self, key: Key, op: &RawOp) -> Attempt {
-        let moved = self.waiters.find(key).map_or(0, |pending| pending.moved);
-        // SAFETY: who started the operation keeps its memory in place until it is answered.
-        let attempted = unsafe { attempt(op, moved, &mut self.traffic.calls) };
-        if let Attempt::NotReady(moved) = attempted {
-            self.waiters.set_moved(key, moved);
-        }
-        attempted
-    }
-
     /// Waits for descriptors once, and tries what waits for those that are ready.
     fn poll(
         &mut self,
@@ -224,12 +167,13 @@ impl<P: Poller> Readiness<P> {
     #[inline]
     fn note(&mut self, op: &RawOp, count: u32) {
         match *op {
+            RawOp::Recv { flags, .. } if flags & NOT_THE_NEXT != 0 => {}
             // The end of a stream does not go away, and is told at each attempt.
-            RawOp::Recv { fd, len, flags, .. } if flags & NOT_THE_NEXT == 0 => {
-                self.waiters.set_drained(fd, count > 0 && count < len);
-            }
-            RawOp::Read { fd, len, .. } => {
-                self.waiters.set_drained(fd, count > 0 && count < len);
+            RawOp::Recv { fd, len, .. } | RawOp::Read { fd, len, .. } => {
+                match count > 0 && count < len {
+                    true => self.waiters.note_short(fd),
+                    false => self.waiters.set_drained(fd, false),
+                }
             }
             _ => self.note_new(op, count),
         }
@@ -247,7 +191,7 @@ impl<P: Poller> Readiness<P> {
 
     fn forget(&mut self, fd: RawHandle) {
         if self.waiters.knows(fd) {
-            self.waiters.set_drained(fd, false);
+            self.waiters.forget(fd);
             self.poller.forget(fd);
         }
     }
@@ -350,11 +294,16 @@ impl<P: Poller> Readiness<P> {
     }
 
     /// How long a wait may take.
-    fn patience(&self, is_blocking: bool) -> Option<Duration> {
-        match self.timers.next() {
+    fn patience(&mut self, is_blocking: bool) -> Option<Duration> {
+        let next = self.timers.next();
+        let until_next =
+            next.map(|deadline| Duration::from_nanos(deadline.saturating_sub(self.now())));
+        match until_next {
             _ if !is_blocking => Some(Duration::ZERO),
-            Some(deadline) => Some(Duration::from_nanos(deadline.saturating_sub(self.now()))),
-            None => None,
+            until_next if self.is_any_unsure() => {
+                Some(until_next.map_or(UNSURE, |until_next| until_next.min(UNSURE)))
+            }
+            until_next => until_next,
         }
     }
 }
@@ -457,19 +406,18 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
         if is_blocking || self.waiters.queued() > 0 || in_threads > 0 {
             self.turn += 1;
             self.make_certain(TURNS, done);
-            let mut is_blocking = is_blocking && done.is_empty();
-            if is_blocking && self.is_any_unsure() {
+            let is_any_unsure = self.is_any_unsure();
+            if is_any_unsure {
                 self.poll(Some(Duration::ZERO), done)?;
                 self.collect_from_threads(done);
                 if done.is_empty() {
                     self.make_certain(0, done);
                 }
-                is_blocking = done.is_empty();
-                if is_blocking {
-                    self.poll(self.patience(true), done)?;
-                }
-            } else {
-                self.poll(self.patience(is_blocking), done)?;
+            }
+            let may_block = is_blocking && done.is_empty();
+            if may_block || !is_any_unsure {
+                let patience = self.patience(may_block);
+                self.poll(patience, done)?;
             }
         }
         self.collect_from_threads(done);

@@ -38,6 +38,8 @@ struct Watch {
     /// Whether there was nothing more to read when it was last read from: another attempt would be
     /// in vain. It may be wrong, for the number can have come to name another file.
     is_drained: bool,
+    /// Whether there was more to read when that was said: it carries messages, not bytes.
+    is_message: bool,
     /// What the poller was told.
     interest: Interest,
 }
@@ -76,7 +78,8 @@ impl Waiters {
         if fd as usize >= self.watches.len() {
             let queue = Queue { first: Key::NONE, last: Key::NONE };
             let (interest, is_drained) = (Interest::NONE, false);
-            let watch = Watch { read: queue, write: queue, beside: queue, is_drained, interest };
+            let (read, write, beside, is_message) = (queue, queue, queue, false);
+            let watch = Watch { read, write, beside, is_drained, is_message, interest };
             self.watches.resize(fd as usize + 1, watch);
         }
     }
@@ -182,6 +185,24 @@ impl Waiters {
     #[inline]
     pub fn set_drained(&mut self, fd: RawHandle, is_drained: bool) {
         self.watches[fd as usize].is_drained = is_drained;
+    }
+
+    /// Notes that a short read says nothing about what is left.
+    pub fn set_message(&mut self, fd: RawHandle) {
+        self.watches[fd as usize].is_message = true;
+    }
+
+    /// Notes that a read took less than it had room for.
+    #[inline]
+    pub fn note_short(&mut self, fd: RawHandle) {
+        let watch = &mut self.watches[fd as usize];
+        watch.is_drained = !watch.is_message;
+    }
+
+    /// Notes that the number means another file, of which nothing is known.
+    pub fn forget(&mut self, fd: RawHandle) {
+        let watch = &mut self.watches[fd as usize];
+        (watch.is_drained, watch.is_message) = (false, false);
     }
 
     /// What is waited for on a descriptor, if that is not what it was when this was last asked.

@@ -1,0 +1,86 @@
+//! What operations wait for on an assumption, until it is made certain.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::attempt::{Attempt, attempt};
+use super::waiters::Place;
+use super::{Poller, Readiness};
+use crate::backend::Answered;
+use crate::key::Key;
+use crate::op::RawOp;
+
+/// An operation that waits though it was not tried, or for a descriptor of which it is assumed that
+/// it is watched.
+///
+/// What that is assumed of may have been closed since. So it is made certain when nothing else is
+/// ready, and after some turns in any case: where what is waited for comes at once, which is where
+/// it counts, nothing is spent on it.
+#[derive(Clone, Copy)]
+pub struct Unsure {
+    pub key: Key,
+    pub turn: u64,
+}
+
+/// How many turns an operation may wait on an assumption.
+pub const TURNS: u64 = 16;
+
+/// How long a wait may take while something can't be made certain: the system has no memory left.
+pub const UNSURE: Duration = Duration::from_millis(10);
+
+impl<P: Poller> Readiness<P> {
+    /// Whether an operation waits on an assumption.
+    pub(super) fn is_any_unsure(&mut self) -> bool {
+        while let Some(unsure) = self.unsure.front() {
+            if self.waiters.find(unsure.key).is_some() {
+                return true;
+            }
+            self.unsure.pop_front();
+        }
+        false
+    }
+
+    /// Makes certain what operations wait for that have waited on an assumption for so many turns.
+    pub(super) fn make_certain(&mut self, turns: u64, done: &mut VecDeque<Answered>) {
+        let mut out_of_memory = Vec::new();
+        while self.is_any_unsure() && self.unsure[0].turn + turns <= self.turn {
+            let Some(Unsure { key, .. }) = self.unsure.pop_front() else { return };
+            let Some(pending) = self.waiters.find(key) else { continue };
+            let Place::At(fd, side) = pending.place else { continue };
+            let (op, was_tried) = (pending.op, pending.was_tried);
+            self.traffic.calls += 1;
+            let is_certain = self.poller.confirm(fd).is_ok();
+            if is_certain && was_tried {
+                continue;
+            }
+            let attempted = self.try_again(key, &op);
+            if let Attempt::NotReady(_) = attempted {
+                if !is_certain {
+                    out_of_memory.push(Unsure { key, turn: self.turn });
+                }
+                continue;
+            }
+            if !was_tried && matches!(attempted, Attempt::Done(Ok(_))) {
+                self.waiters.set_message(fd);
+            }
+            self.waiters.leave(key, fd, side);
+            if let Some(result) = self.conclude(key, &op, attempted) {
+                done.push_back((key, result));
+            }
+            // That a watch ends can't fail.
+            let _ = self.update_interest(fd);
+        }
+        self.unsure.extend(out_of_memory);
+    }
+
+    /// Tries an operation that waits.
+    pub(super) fn try_again(&mut self, key: Key, op: &RawOp) -> Attempt {
+        let moved = self.waiters.find(key).map_or(0, |pending| pending.moved);
+        // SAFETY: who started the operation keeps its memory in place until it is answered.
+        let attempted = unsafe { attempt(op, moved, &mut self.traffic.calls) };
+        if let Attempt::NotReady(moved) = attempted {
+            self.waiters.set_moved(key, moved);
+        }
+        attempted
+    }
+}
