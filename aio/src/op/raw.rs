@@ -91,7 +91,22 @@ impl RawOp {
     /// # Safety
     ///
     /// What its pointers name is valid.
+    #[inline]
     pub(crate) unsafe fn whole(&self) -> Option<u64> {
+        if let RawOp::Send { len, flags, .. } = *self
+            && flags & libc::MSG_WAITALL != 0
+        {
+            return Some(len.into());
+        }
+        // SAFETY: passed on.
+        unsafe { self.whole_of_others() }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`RawOp::whole`].
+    #[inline(never)]
+    unsafe fn whole_of_others(&self) -> Option<u64> {
         match *self {
             RawOp::Read { len, .. } | RawOp::Write { len, .. } | RawOp::Splice { len, .. } => {
                 Some(len.into())
@@ -100,9 +115,7 @@ impl RawOp {
                 // SAFETY: passed on.
                 Some(total(unsafe { slice::from_raw_parts(vectors, count as usize) }))
             }
-            RawOp::Send { len, flags, .. }
-            | RawOp::SendZc { len, flags, .. }
-            | RawOp::Recv { len, flags, .. }
+            RawOp::SendZc { len, flags, .. } | RawOp::Recv { len, flags, .. }
                 if flags & libc::MSG_WAITALL != 0 =>
             {
                 Some(len.into())
@@ -121,11 +134,12 @@ impl RawOp {
 
     /// The same, but what is sent is sent whole: the next operation of its chain must not start
     /// between two parts of it.
+    #[inline]
     pub(crate) fn sent_whole(self) -> RawOp {
+        if let RawOp::Send { fd, buf, len, flags } = self {
+            return RawOp::Send { fd, buf, len, flags: flags | libc::MSG_WAITALL };
+        }
         match self {
-            RawOp::Send { fd, buf, len, flags } => {
-                RawOp::Send { fd, buf, len, flags: flags | libc::MSG_WAITALL }
-            }
             RawOp::SendZc { fd, buf, len, flags } => {
                 RawOp::SendZc { fd, buf, len, flags: flags | libc::MSG_WAITALL }
             }

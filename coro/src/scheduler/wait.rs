@@ -79,11 +79,12 @@ impl Core {
 
     /// Makes those tasks ready whose operations are all complete.
     pub(super) fn note_completed(&self) {
-        while let Some((owner, _)) = { self.ring.borrow_mut().completed() } {
+        let mut ring = self.ring.borrow_mut();
+        let mut tasks = self.tasks.borrow_mut();
+        while let Some((owner, _)) = ring.completed() {
             if owner == NO_TASK {
                 continue;
             }
-            let mut tasks = self.tasks.borrow_mut();
             let (key, task) = tasks.at_mut(owner as usize).expect("a task outlives its operations");
             task.remaining -= 1;
             if task.remaining == 0 && task.wait == Wait::Operations {

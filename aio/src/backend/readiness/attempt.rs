@@ -102,10 +102,6 @@ pub fn rest(op: &RawOp, moved: u32) -> RawOp {
             let buf = buf.wrapping_add(moved as usize);
             RawOp::Write { fd, buf, len: len - moved, offset: at(offset) }
         }
-        RawOp::Recv { fd, buf, len, flags } => {
-            let buf = buf.wrapping_add(moved as usize);
-            RawOp::Recv { fd, buf, len: len - moved, flags }
-        }
         RawOp::Send { fd, buf, len, flags } | RawOp::SendZc { fd, buf, len, flags } => {
             let buf = buf.wrapping_add(moved as usize);
             RawOp::Send { fd, buf, len: len - moved, flags }
@@ -122,20 +118,17 @@ pub fn rest(op: &RawOp, moved: u32) -> RawOp {
 #[inline]
 pub unsafe fn attempt(op: &RawOp, moved: u32, calls: &mut u64) -> Attempt {
     *calls += 1;
+    if let RawOp::Recv { fd, buf, len, flags } = *op {
+        let (buf, len) = (buf.wrapping_add(moved as usize), len - moved);
+        // SAFETY: passed on.
+        return unsafe { socket::receive(fd, buf, len, flags, moved) };
+    }
     let left = rest(op, moved);
     match left {
-        RawOp::Recv { fd, buf, len, flags } => {
-            let now = flags | libc::MSG_DONTWAIT;
-            // SAFETY: the buffer is valid and unused during the call.
-            let result = retried(|| unsafe { libc::recv(fd, buf.cast(), len as usize, now) });
-            socket::transferred(fd, len.into(), flags, moved, result)
-        }
-        RawOp::Send { fd, buf, len, flags } | RawOp::SendZc { fd, buf, len, flags } => {
-            let now = flags | libc::MSG_DONTWAIT;
-            // SAFETY: the buffer is valid during the call.
-            let result = retried(|| unsafe { libc::send(fd, buf.cast(), len as usize, now) });
-            socket::transferred(fd, len.into(), flags, moved, result)
-        }
+        // SAFETY: passed on.
+        RawOp::Send { fd, buf, len, flags } | RawOp::SendZc { fd, buf, len, flags } => unsafe {
+            socket::send(fd, buf, len, flags, moved)
+        },
         // SAFETY: passed on.
         _ => unsafe { attempt_others(&left, moved, calls) },
     }

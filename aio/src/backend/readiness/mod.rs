@@ -166,20 +166,23 @@ impl<P: Poller> Readiness<P> {
     /// Notes what a success says of a descriptor.
     #[inline]
     fn note(&mut self, op: &RawOp, count: u32) {
-        match *op {
-            RawOp::Recv { flags, .. } if flags & NOT_THE_NEXT != 0 => {}
-            // The end of a stream does not go away, and is told at each attempt.
-            RawOp::Recv { fd, len, .. } | RawOp::Read { fd, len, .. } => {
-                match count > 0 && count < len {
-                    true => self.waiters.note_short(fd),
-                    false => self.waiters.set_drained(fd, false),
-                }
-            }
-            _ => self.note_new(op, count),
+        let (RawOp::Recv { fd, len, .. } | RawOp::Read { fd, len, .. }) = *op else {
+            return self.note_new(op, count);
+        };
+        if let RawOp::Recv { flags, .. } = *op
+            && flags & NOT_THE_NEXT != 0
+        {
+            return;
+        }
+        // The end of a stream does not go away, and is told at each attempt.
+        match count > 0 && count < len {
+            true => self.waiters.note_short(fd),
+            false => self.waiters.set_drained(fd, false),
         }
     }
 
     /// Notes that a number means a new file, if an operation has made one.
+    #[inline(never)]
     fn note_new(&mut self, op: &RawOp, count: u32) {
         match op {
             RawOp::Socket { .. } | RawOp::Accept { .. } | RawOp::OpenAt { .. } => {
@@ -205,7 +208,20 @@ impl<P: Poller> Readiness<P> {
         side: Side,
     ) -> Option<Result<u32, Cause>> {
         // SAFETY: who started the operation keeps its memory in place until it is answered.
-        let mut attempted = unsafe { attempt(op, 0, &mut self.traffic.calls) };
+        let attempted = unsafe { attempt(op, 0, &mut self.traffic.calls) };
+        self.settle(key, op, fd, side, attempted)
+    }
+
+    /// What follows from an operation's first attempt.
+    #[inline(never)]
+    fn settle(
+        &mut self,
+        key: Key,
+        op: &RawOp,
+        fd: RawHandle,
+        side: Side,
+        mut attempted: Attempt,
+    ) -> Option<Result<u32, Cause>> {
         if let Attempt::NotReady(moved) = attempted {
             if side == Side::Read {
                 self.waiters.set_drained(fd, true);
@@ -225,12 +241,21 @@ impl<P: Poller> Readiness<P> {
                 }
                 Some(result)
             }
+            attempted => self.go_on(key, op, attempted),
+        }
+    }
+
+    /// Has an operation done in another way, or waits elsewhere.
+    #[inline(never)]
+    fn go_on(&mut self, key: Key, op: &RawOp, attempted: Attempt) -> Option<Result<u32, Cause>> {
+        match attempted {
             Attempt::Blocks(moved) => self.block(key, op, moved),
             Attempt::Elsewhere(fd, side) => {
                 self.waiters.make_room(fd);
                 let attempted = self.wait_for(key, op, Some(0), fd, side)?;
                 self.conclude(key, op, attempted)
             }
+            Attempt::Done(result) => Some(result),
             Attempt::NotReady(_) => None,
         }
     }
@@ -325,6 +350,25 @@ fn is_in_vain(op: &RawOp) -> bool {
 unsafe impl<P: Poller> Driver for Readiness<P> {
     unsafe fn start(&mut self, key: Key, kind: OpKind, op: &RawOp) -> Option<Result<u32, Cause>> {
         self.traffic.submitted += 1;
+        // What is done most goes the shortest way: after a system call each jump is expensive.
+        if let RawOp::Recv { fd, len, flags, .. } = *op
+            && flags & NOT_THE_NEXT == 0
+            && len > 0
+            && self.waiters.is_drained(fd)
+        {
+            let attempted = self.wait_for(key, op, None, fd, Side::Read)?;
+            return self.conclude(key, op, attempted);
+        }
+        if let RawOp::Send { fd, buf, len, flags } = *op
+            && self.waiters.is_free(fd, Side::Write)
+        {
+            self.traffic.calls += 1;
+            // SAFETY: passed on.
+            return match unsafe { socket::send(fd, buf, len, flags, 0) } {
+                Attempt::Done(result) => Some(result),
+                attempted => self.settle(key, op, fd, Side::Write, attempted),
+            };
+        }
         match way(kind, op) {
             Way::Timer => {
                 if let RawOp::Timeout { after } = *op {
@@ -405,8 +449,10 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
         let in_threads = self.threads.as_ref().map_or(0, Threads::in_flight);
         if is_blocking || self.waiters.queued() > 0 || in_threads > 0 {
             self.turn += 1;
-            self.make_certain(TURNS, done);
             let is_any_unsure = self.is_any_unsure();
+            if is_any_unsure && self.unsure[0].turn + TURNS <= self.turn {
+                self.make_certain(TURNS, done);
+            }
             if is_any_unsure {
                 self.poll(Some(Duration::ZERO), done)?;
                 self.collect_from_threads(done);

@@ -4,6 +4,32 @@ use super::attempt::{Attempt, failed, retried};
 use crate::handle::RawHandle;
 use crate::op::buffers_of;
 
+/// Sends what is left of a buffer.
+///
+/// # Safety
+///
+/// The buffer is valid during the call.
+#[inline]
+pub unsafe fn send(fd: RawHandle, buf: *const u8, len: u32, flags: i32, moved: u32) -> Attempt {
+    let now = flags | libc::MSG_DONTWAIT;
+    // SAFETY: passed on.
+    let result = retried(|| unsafe { libc::send(fd, buf.cast(), len as usize, now) });
+    transferred(fd, len.into(), flags, moved, result)
+}
+
+/// Receives into what is left of a buffer.
+///
+/// # Safety
+///
+/// The buffer is valid and unused during the call.
+#[inline]
+pub unsafe fn receive(fd: RawHandle, buf: *mut u8, len: u32, flags: i32, moved: u32) -> Attempt {
+    let now = flags | libc::MSG_DONTWAIT;
+    // SAFETY: passed on.
+    let result = retried(|| unsafe { libc::recv(fd, buf.cast(), len as usize, now) });
+    transferred(fd, len.into(), flags, moved, result)
+}
+
 /// What a send or receive of the last `len` bytes has come to.
 #[inline]
 pub fn transferred(

@@ -30,6 +30,7 @@ pub const UNSURE: Duration = Duration::from_millis(10);
 
 impl<P: Poller> Readiness<P> {
     /// Whether an operation waits on an assumption.
+    #[inline]
     pub(super) fn is_any_unsure(&mut self) -> bool {
         while let Some(unsure) = self.unsure.front() {
             if self.waiters.find(unsure.key).is_some() {
@@ -70,7 +71,9 @@ impl<P: Poller> Readiness<P> {
             // That a watch ends can't fail.
             let _ = self.update_interest(fd);
         }
-        self.unsure.extend(out_of_memory);
+        if !out_of_memory.is_empty() {
+            self.unsure.extend(out_of_memory);
+        }
     }
 
     /// Tries an operation that waits.

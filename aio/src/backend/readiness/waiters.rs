@@ -89,6 +89,12 @@ impl Waiters {
         (fd as usize) < self.watches.len()
     }
 
+    /// Whether something is known of a descriptor, and nobody waits for it on this side.
+    #[inline]
+    pub fn is_free(&self, fd: RawHandle, side: Side) -> bool {
+        self.watches.get(fd as usize).is_some_and(|watch| watch.queue(side).first == Key::NONE)
+    }
+
     /// The operation of `key`, if it is not complete.
     #[inline]
     pub fn find(&self, key: Key) -> Option<&Pending> {
@@ -178,7 +184,7 @@ impl Waiters {
     /// Whether an attempt to read would be in vain, as far as is known.
     #[inline]
     pub fn is_drained(&self, fd: RawHandle) -> bool {
-        self.watches[fd as usize].is_drained
+        self.watches.get(fd as usize).is_some_and(|watch| watch.is_drained)
     }
 
     /// Notes whether there is more to read.
