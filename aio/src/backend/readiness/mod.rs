@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use self::attempt::{Attempt, Side, Way, attempt, rest, supports, way};
 use self::poller::Ready;
-use self::unsure::{TURNS, UNSURE, Unsure};
+use self::unsure::{TURNS, UNSURE, Unsure, is_tried_for_ever};
 use self::waiters::{Pending, Place, Waiters};
 use super::emulate::{Driver, Stop};
 use super::threads::Threads;
@@ -83,7 +83,7 @@ impl<P: Poller> Readiness<P> {
         self.waiters.enter(key, op, moved, fd, side);
         match self.update_interest(fd) {
             Ok(is_certain) => {
-                if !is_certain || moved.is_none() {
+                if !is_certain || moved.is_none() || is_tried_for_ever(op, moved) {
                     self.unsure.push_back(Unsure { key, turn: self.turn });
                 }
                 None
@@ -104,11 +104,11 @@ impl<P: Poller> Readiness<P> {
     /// for that.
     #[inline]
     fn update_interest(&mut self, fd: RawHandle) -> Result<bool, Cause> {
-        match self.waiters.new_interest(fd) {
-            Some(interest) => self.poller.watch(fd, interest),
-            // Somebody has it open, and waits for it already.
-            None => Ok(true),
+        if let Some(interest) = self.waiters.new_interest(fd) {
+            let is_certain = self.poller.watch(fd, interest)?;
+            self.waiters.set_certain(fd, is_certain);
         }
+        Ok(self.waiters.is_certain(fd))
     }
 
     /// Waits for descriptors once, and tries what waits for those that are ready.

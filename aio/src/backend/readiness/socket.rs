@@ -94,7 +94,7 @@ pub unsafe fn connect(
         Err(libc::EINPROGRESS) => Attempt::NotReady(1),
         Err(libc::EALREADY) if begun > 0 => Attempt::NotReady(1),
         // A Unix listener's queue is full, and nothing says when it has room again.
-        Err(libc::EAGAIN) => Attempt::Blocks(0),
+        Err(libc::EAGAIN) => Attempt::NotReady(0),
         Err(code) => failed(0, code),
     }
 }

@@ -25,8 +25,15 @@ pub struct Unsure {
 /// How many turns an operation may wait on an assumption.
 pub const TURNS: u64 = 16;
 
-/// How long a wait may take while something can't be made certain: the system has no memory left.
+/// How long a wait may take while something has to be tried again: it can't be made certain, as the
+/// system has no memory left, or nothing would tell that it is ready.
 pub const UNSURE: Duration = Duration::from_millis(10);
+
+/// Whether nothing would tell that an operation, which has moved so much, is ready: a connect that
+/// has not begun, for the queue of a Unix listener is full.
+pub fn is_tried_for_ever(op: &RawOp, moved: Option<u32>) -> bool {
+    matches!(op, RawOp::Connect { .. }) && moved == Some(0)
+}
 
 impl<P: Poller> Readiness<P> {
     /// Whether an operation waits on an assumption.
@@ -43,7 +50,7 @@ impl<P: Poller> Readiness<P> {
 
     /// Makes certain what operations wait for that have waited on an assumption for so many turns.
     pub(super) fn make_certain(&mut self, turns: u64, done: &mut VecDeque<Answered>) {
-        let mut out_of_memory = Vec::new();
+        let mut to_try_again = Vec::new();
         while self.is_any_unsure() && self.unsure[0].turn + turns <= self.turn {
             let Some(Unsure { key, .. }) = self.unsure.pop_front() else { return };
             let Some(pending) = self.waiters.find(key) else { continue };
@@ -51,13 +58,14 @@ impl<P: Poller> Readiness<P> {
             let (op, was_tried) = (pending.op, pending.was_tried);
             self.traffic.calls += 1;
             let is_certain = self.poller.confirm(fd).is_ok();
-            if is_certain && was_tried {
+            self.waiters.set_certain(fd, is_certain);
+            if is_certain && was_tried && !is_tried_for_ever(&op, Some(0)) {
                 continue;
             }
             let attempted = self.try_again(key, &op);
-            if let Attempt::NotReady(_) = attempted {
-                if !is_certain {
-                    out_of_memory.push(Unsure { key, turn: self.turn });
+            if let Attempt::NotReady(moved) = attempted {
+                if !is_certain || is_tried_for_ever(&op, Some(moved)) {
+                    to_try_again.push(Unsure { key, turn: self.turn });
                 }
                 continue;
             }
@@ -71,8 +79,8 @@ impl<P: Poller> Readiness<P> {
             // That a watch ends can't fail.
             let _ = self.update_interest(fd);
         }
-        if !out_of_memory.is_empty() {
-            self.unsure.extend(out_of_memory);
+        if !to_try_again.is_empty() {
+            self.unsure.extend(to_try_again);
         }
     }
 

@@ -40,6 +40,8 @@ struct Watch {
     is_drained: bool,
     /// Whether there was more to read when that was said: it carries messages, not bytes.
     is_message: bool,
+    /// Whether it is certain that the poller watches the file that the number means now.
+    is_certain: bool,
     /// What the poller was told.
     interest: Interest,
 }
@@ -78,8 +80,9 @@ impl Waiters {
         if fd as usize >= self.watches.len() {
             let queue = Queue { first: Key::NONE, last: Key::NONE };
             let (interest, is_drained) = (Interest::NONE, false);
-            let (read, write, beside, is_message) = (queue, queue, queue, false);
-            let watch = Watch { read, write, beside, is_drained, is_message, interest };
+            let (read, write, beside) = (queue, queue, queue);
+            let (is_message, is_certain) = (false, false);
+            let watch = Watch { read, write, beside, is_drained, is_message, is_certain, interest };
             self.watches.resize(fd as usize + 1, watch);
         }
     }
@@ -191,6 +194,18 @@ impl Waiters {
     #[inline]
     pub fn set_drained(&mut self, fd: RawHandle, is_drained: bool) {
         self.watches[fd as usize].is_drained = is_drained;
+    }
+
+    /// Whether it is certain that the poller watches the file that the number means now.
+    #[inline]
+    pub fn is_certain(&self, fd: RawHandle) -> bool {
+        self.watches[fd as usize].is_certain
+    }
+
+    /// Notes whether that is certain.
+    #[inline]
+    pub fn set_certain(&mut self, fd: RawHandle, is_certain: bool) {
+        self.watches[fd as usize].is_certain = is_certain;
     }
 
     /// Notes that a short read says nothing about what is left.

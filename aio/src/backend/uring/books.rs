@@ -52,7 +52,7 @@ pub struct Books {
     last: Key,
     /// Whether the next operation may be quiet.
     is_quiet: bool,
-    /// Operations whose time is up and that the kernel did not stop.
+    /// Operations whose time is up and that the kernel may not have stopped.
     overdue: Vec<Key>,
 }
 
@@ -159,6 +159,7 @@ impl Books {
         }
         match answer(op.kind, result) {
             Err(Cause::Expired) if self.is_pending(op.before) => {
+                self.overdue.push(op.before);
                 self.started[key.slot()].progress = Progress::Expired;
                 return;
             }
