@@ -26,7 +26,7 @@ use crate::kind::OpKind;
 /// All. With epoll and poll, what of a file is not in memory is read by one of the process's few
 /// threads ([`Options::max_threads`](crate::Options::max_threads)), and can't be canceled once that
 /// has begun. Where the system has no read that never waits (a terminal, say), a plain one is made
-/// when there is something: if another process takes it first, the thread of the ring waits.
+/// when there is something: if somebody else takes it first, the thread of the ring waits.
 ///
 /// Source: read(2), pread(2); `IORING_OP_READ`, Linux 5.6.
 pub fn read<F: IntoDescriptor, B: BufMut>(file: F, buf: B) -> Read<F::Descriptor, B> {
