@@ -70,9 +70,9 @@ impl IntoDescriptor for Cwd {
 /// If the close never ran (an operation that it was linked to failed), the handle is open again.
 /// Dropping it closes it, if nothing has yet.
 ///
-/// Closing cancels what is in flight on it in the same ring (Linux 6.1 on). The file itself is
-/// given up when the last operation that had started on it is done: until then its descriptor can't
-/// come to name another file.
+/// Closing cancels what is in flight on it in the same ring (with io_uring from Linux 6.1 on). The
+/// file itself is given up when the last operation that had started on it is done: until then its
+/// descriptor can't come to name another file.
 ///
 /// ```
 /// use corio_aio::{self as aio, op::{self, Operation}, Closing};

@@ -19,6 +19,10 @@
 //! - [`single`], [`multi`], [`complete`]: do it now, and wait.
 //! - [`Dynamic`]: queue it now, complete it later.
 //! - [`Ring`]: the layer under both, to build an executor on. The crate `corio` has one.
+//! - [`backend`](mod@backend): what carries operations out: Linux's io_uring, epoll or poll, or one
+//!   of the program's own. The first that works here serves, unless the environment variable
+//!   `CORIO_BACKEND` or [`Options::backend`] names one; [`backend()`] says which.
+//! - [`scripted`]: a simulated system to test against, with faults, orders and a time of its own.
 //!
 //! A cancel is a request: an operation that has succeeded by then reports its success, and
 //! [`Cause::Canceled`] means that nothing happened. Nothing relies on a destructor being run.

@@ -1,5 +1,5 @@
 //! Coroutine-powered IO tasks: code is written as plain blocking calls over borrowed buffers, and
-//! runs as a completion loop on io_uring.
+//! runs as a completion loop on io_uring, epoll or poll.
 //!
 //! ```
 //! use corio::{aio::op::{self, Operation}, io};

@@ -21,6 +21,13 @@ use crate::kind::OpKind;
 /// - [`Cause::Canceled`]: nothing was read.
 /// - [`Cause::Os`]`(EBADF)`: `file` is closed or not open for reading.
 ///
+/// # Platforms
+///
+/// All. With epoll and poll, what of a file is not in memory is read by one of the process's few
+/// threads ([`Options::max_threads`](crate::Options::max_threads)), and can't be canceled once that
+/// has begun. Where the system has no read that never waits (a terminal, say), a plain one is made
+/// when there is something: if somebody else takes it first, the thread of the ring waits.
+///
 /// Source: read(2), pread(2); `IORING_OP_READ`, Linux 5.6.
 pub fn read<F: IntoDescriptor, B: BufMut>(file: F, buf: B) -> Read<F::Descriptor, B> {
     let file = file.into_descriptor();
@@ -71,6 +78,12 @@ impl<F: Descriptor, B: BufMut> Operation for Read<F, B> {
 /// - [`Cause::Os`]`(ENOSPC)`: the disk is full.
 /// - [`Cause::Os`]`(EPIPE)`: nobody reads the pipe any more. (Rust programs ignore `SIGPIPE`.)
 /// - [`Cause::Os`]`(EBADF)`: `file` is closed or not open for writing.
+///
+/// # Platforms
+///
+/// All. With epoll and poll, what a file can't take without waiting is written by one of the
+/// process's few threads ([`Options::max_threads`](crate::Options::max_threads)), and can't be
+/// canceled once that has begun.
 ///
 /// Source: write(2), pwrite(2); `IORING_OP_WRITE`, Linux 5.6.
 pub fn write<F: IntoDescriptor, B: Buf>(file: F, buf: B) -> Write<F::Descriptor, B> {
@@ -162,9 +175,8 @@ impl<F: Descriptor> Operation for Fsync<F> {
 /// - [`Cause::Os`]`(EINVAL)`: `file` is no file, or not open for writing.
 /// - [`Cause::Os`]`(EFBIG)`: it can't be that long.
 /// - [`Cause::Os`]`(EBADF)`: `file` is closed.
-/// - [`Cause::Unsupported`]: the kernel is older than 6.9.
 ///
-/// Source: ftruncate(2); `IORING_OP_FTRUNCATE`, Linux 6.9.
+/// Source: ftruncate(2); `IORING_OP_FTRUNCATE`, Linux 6.9; a plain call before that.
 pub fn ftruncate<F: IntoDescriptor>(file: F, len: u64) -> Ftruncate<F::Descriptor> {
     Ftruncate { file: file.into_descriptor(), len }
 }
@@ -195,8 +207,7 @@ impl<F: Descriptor> Operation for Ftruncate<F> {
 /// directory): for reading, unless the methods of [`OpenAt`] say otherwise.
 ///
 /// Yields the [`File`] (or directory), which is close-on-exec. Operations that take a path make a C
-/// string of it, which allocates. A FIFO may be opened without waiting
-/// for its other end.
+/// string of it, which allocates.
 ///
 /// # Errors
 ///
@@ -204,6 +215,13 @@ impl<F: Descriptor> Operation for Ftruncate<F> {
 /// - [`Cause::Os`]`(EEXIST)`: there is one, and `create_new` was asked for.
 /// - [`Cause::Os`]`(EMFILE)`: the process has no descriptors left.
 /// - [`Cause::InvalidPath`]: `path` holds a NUL byte.
+///
+/// # Platforms
+///
+/// All. With epoll and poll it is opened by one of the process's few threads
+/// ([`Options::max_threads`](crate::Options::max_threads)), and can't be canceled once that has
+/// begun: a FIFO takes a thread until its other end is open. With io_uring a FIFO may be opened
+/// without waiting for that.
 ///
 /// Source: openat(2); `IORING_OP_OPENAT`, Linux 5.6.
 pub fn open_at<D: IntoDescriptor>(dir: D, path: impl AsRef<Path>) -> OpenAt<D::Descriptor> {

@@ -22,7 +22,7 @@ const PRIVATE: u32 = 0x80;
 ///
 /// # Platforms
 ///
-/// Linux with io_uring; [`Cause::Unsupported`](crate::Cause::Unsupported) elsewhere.
+/// Linux with io_uring, 6.7 on; [`Cause::Unsupported`](crate::Cause::Unsupported) elsewhere.
 ///
 /// Source: futex(2); `IORING_OP_FUTEX_WAIT`, Linux 6.7.
 pub const fn futex_wait(word: &AtomicU32, expected: u32) -> FutexWait<'_> {

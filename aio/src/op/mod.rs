@@ -4,6 +4,18 @@
 //! [`single`](crate::single), [`multi`](crate::multi), [`complete`](crate::complete), a
 //! [`Dynamic`](crate::Dynamic) queue, or a task. Values are linked with [`Operation::soft`] and
 //! [`Operation::hard`].
+//!
+//! - files: [`read()`], [`write()`], [`readv`], [`writev`], [`open_at`], [`close`], [`fsync`],
+//!   [`ftruncate`], [`fallocate`], [`fadvise`], [`sync_file_range`], [`statx`]
+//! - directories: [`rename_at`], [`unlink_at`], [`mkdir_at`], [`symlink_at`], [`link_at`]
+//! - sockets: [`socket()`], [`bind`], [`listen`], [`accept`], [`connect`], [`send`], [`recv`],
+//!   [`send_msg`], [`recv_msg`], [`send_zc`], [`shutdown`], [`get_socket_option`],
+//!   [`set_socket_option`]
+//! - pipes, terminals: [`pipe()`], [`splice`], [`read_tty`]
+//! - processes: [`child_exit`], [`wait_id`]
+//! - memory: [`madvise`], [`futex_wait`], [`futex_wake`]
+//! - threads: [`notify_event_source`], [`wait_event_source`], [`close_event_source`]
+//! - other operations: [`cancel`], [`link_timeout`], [`timeout`], [`poll`], [`nop`]
 
 mod any;
 #[expect(unsafe_code, reason = "declares contracts")]
@@ -143,8 +155,7 @@ pub trait Operation: Sized + private::Sealed {
     ///
     /// A short [`read()`], [`write()`], [`readv`], [`writev`] or [`splice`] counts as a failure for
     /// this, a short [`recv`] does not. A linked [`send`], [`send_msg`] or [`send_zc`] sends all of
-    /// its bytes before the next
-    /// operation starts.
+    /// its bytes before the next operation starts.
     fn soft(self) -> Soft<Self> {
         Soft(self)
     }

@@ -25,8 +25,7 @@ use crate::kind::OpKind;
 ///
 /// - [`Cause::Os`](crate::Cause::Os)`(EMFILE)`: the process has no descriptors left.
 ///
-/// Source: pipe2(2); `IORING_OP_PIPE`, Linux 6.16; a plain call before that, at the head of a
-/// chain.
+/// Source: pipe2(2): a plain call, which never waits.
 pub const fn pipe() -> Pipe {
     Pipe { ends: [CLOSED; 2] }
 }
@@ -72,7 +71,9 @@ impl Operation for Pipe {
 ///
 /// # Platforms
 ///
-/// Linux.
+/// Linux. With epoll and poll `to` is non-blocking (`O_NONBLOCK`) for as long as the call takes,
+/// for all that share it; and if one of the two is a file, the thread of the ring waits for its
+/// disk.
 ///
 /// Source: splice(2); `IORING_OP_SPLICE`, Linux 5.7.
 pub fn splice<F: IntoDescriptor, T: IntoDescriptor>(

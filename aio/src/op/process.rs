@@ -138,8 +138,8 @@ pub enum ChildState {
 ///
 /// # Platforms
 ///
-/// Linux. That a child has stopped or goes on can be waited for with io_uring only: the others
-/// answer [`Cause::Unsupported`] if it has not.
+/// Linux; with io_uring from 6.7 on. That a child has stopped or goes on can be waited for with
+/// io_uring only: the others answer [`Cause::Unsupported`] if it has not.
 ///
 /// Source: waitid(2) with `P_PIDFD`; `IORING_OP_WAITID`, Linux 6.7.
 pub fn wait_id<F: IntoDescriptor>(pidfd: F) -> WaitId<F::Descriptor> {

@@ -22,7 +22,7 @@ use crate::kind::OpKind;
 /// - [`Cause::Os`](crate::Cause::Os)`(EAFNOSUPPORT)`: the OS has no such sockets.
 /// - [`Cause::Os`](crate::Cause::Os)`(EMFILE)`: the process has no descriptors left.
 ///
-/// Source: socket(2); `IORING_OP_SOCKET`, Linux 5.19.
+/// Source: socket(2): a plain call, which never waits.
 pub fn socket(domain: Domain, kind: Type, protocol: Option<Protocol>) -> Socket {
     Socket {
         domain: domain.into(),
@@ -60,7 +60,7 @@ impl Operation for Socket {
 /// - [`Cause::Os`](crate::Cause::Os)`(EADDRINUSE)`: the address is taken.
 /// - [`Cause::Os`](crate::Cause::Os)`(EACCES)`: the address needs privileges.
 ///
-/// Source: bind(2); `IORING_OP_BIND`, Linux 6.11; a plain call before that.
+/// Source: bind(2): a plain call, which never waits.
 pub fn bind<F: IntoDescriptor>(socket: F, address: impl Into<SockAddr>) -> Bind<F::Descriptor> {
     let socket = socket.into_descriptor();
     Bind { socket, address: address.into() }
@@ -97,7 +97,7 @@ impl<F: Descriptor> Operation for Bind<F> {
 /// - [`Cause::Os`](crate::Cause::Os)`(EADDRINUSE)`: another socket listens on its address.
 /// - [`Cause::Os`](crate::Cause::Os)`(EOPNOTSUPP)`: it is of a kind that can't listen.
 ///
-/// Source: listen(2); `IORING_OP_LISTEN`, Linux 6.11; a plain call before that.
+/// Source: listen(2): a plain call, which never waits.
 pub fn listen<F: IntoDescriptor>(socket: F) -> Listen<F::Descriptor> {
     let socket = socket.into_descriptor();
     Listen { socket, backlog: 128 }
@@ -143,6 +143,11 @@ impl<F: Descriptor> Operation for Listen<F> {
 ///   stays in the queue.
 /// - [`Cause::Os`](crate::Cause::Os)`(EINVAL)`: `listener` does not listen.
 ///
+/// # Platforms
+///
+/// All. With epoll and poll the listener is made non-blocking (`O_NONBLOCK`) and stays so, for all
+/// that share it, other processes too: there is no flag for a call that does not wait.
+///
 /// Source: accept4(2); `IORING_OP_ACCEPT`, Linux 5.5.
 pub fn accept<F: IntoDescriptor>(listener: F) -> Accept<F::Descriptor> {
     let listener = listener.into_descriptor();
@@ -177,6 +182,12 @@ impl<F: Descriptor> Operation for Accept<F> {
 /// - [`Cause::Canceled`](crate::Cause::Canceled): it was canceled; the socket is of no more use.
 /// - [`Cause::Os`](crate::Cause::Os)`(ECONNREFUSED)`: nobody listens there.
 /// - [`Cause::Os`](crate::Cause::Os)`(ETIMEDOUT)`: nobody answers there.
+///
+/// # Platforms
+///
+/// All. With epoll and poll the socket is non-blocking (`O_NONBLOCK`) for as long as the call takes
+/// that begins to connect, for all that share it; and where the queue of a Unix listener is full,
+/// the answer is [`Cause::Unsupported`](crate::Cause::Unsupported): io_uring waits for room.
 ///
 /// Source: connect(2); `IORING_OP_CONNECT`, Linux 5.5.
 pub fn connect<F: IntoDescriptor>(
