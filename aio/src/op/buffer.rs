@@ -1,7 +1,12 @@
 //! Memory that an operation reads from or writes to.
 
+use std::fmt::Debug;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use libc::iovec;
+
+use super::private::Sealed;
 
 /// Bytes that an operation reads: borrowed (`&[u8]`, `&str`, `&Vec<u8>`, `b"…"`) or owned
 /// (`Vec<u8>`, `String`, `Box<[u8]>`, `Arc<[u8]>`).
@@ -52,79 +57,70 @@ buffers! {
     () Vec<u8>, () Box<[u8]>,
 }
 
-/// A part of memory, as the kernel reads it (`struct iovec`).
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Slice {
-    start: *mut u8,
-    len: usize,
-}
+/// The most buffers that one operation takes.
+pub const MOST_BUFFERS: usize = libc::UIO_MAXIOV as usize;
 
 /// Several buffers that an operation reads, one after the other: an array or `Vec` of [`Buf`]s.
-pub trait Bufs: sealed::Sealed {
-    /// Where they are.
+pub trait Bufs: Sealed {
+    /// Where they are; kept in the operation, so that an array allocates nothing.
     #[doc(hidden)]
-    type Slices: AsMut<[Slice]> + std::fmt::Debug;
+    type Vectors: AsMut<[iovec]> + Debug;
     /// Says where they are.
     #[doc(hidden)]
-    fn slices(&self) -> Self::Slices;
+    fn vectors(&self) -> Self::Vectors;
 }
 
 /// Several buffers that an operation writes, one after the other: an array or `Vec` of [`BufMut`]s.
-pub trait BufsMut: sealed::Sealed {
-    /// Where they are.
+pub trait BufsMut: Sealed {
+    /// Where they are; kept in the operation, so that an array allocates nothing.
     #[doc(hidden)]
-    type Slices: AsMut<[Slice]> + std::fmt::Debug;
+    type Vectors: AsMut<[iovec]> + Debug;
     /// Says where they are.
     #[doc(hidden)]
-    fn slices(&mut self) -> Self::Slices;
+    fn vectors(&mut self) -> Self::Vectors;
 }
 
-fn slice(buf: &impl Buf) -> Slice {
+fn vector(buf: &impl Buf) -> iovec {
     let bytes = buf.bytes();
-    Slice { start: bytes.as_ptr().cast_mut(), len: bytes.len() }
+    iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
 }
 
-fn slice_mut(buf: &mut impl BufMut) -> Slice {
+fn vector_mut(buf: &mut impl BufMut) -> iovec {
     let bytes = buf.bytes_mut();
-    Slice { start: bytes.as_mut_ptr(), len: bytes.len() }
+    iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() }
 }
+
+impl<B, const N: usize> Sealed for [B; N] {}
+impl<B> Sealed for Vec<B> {}
 
 impl<B: Buf, const N: usize> Bufs for [B; N] {
-    type Slices = [Slice; N];
+    type Vectors = [iovec; N];
 
-    fn slices(&self) -> [Slice; N] {
-        self.each_ref().map(slice)
+    fn vectors(&self) -> [iovec; N] {
+        self.each_ref().map(vector)
     }
 }
 
 impl<B: BufMut, const N: usize> BufsMut for [B; N] {
-    type Slices = [Slice; N];
+    type Vectors = [iovec; N];
 
-    fn slices(&mut self) -> [Slice; N] {
-        self.each_mut().map(slice_mut)
+    fn vectors(&mut self) -> [iovec; N] {
+        self.each_mut().map(vector_mut)
     }
 }
 
 impl<B: Buf> Bufs for Vec<B> {
-    type Slices = Vec<Slice>;
+    type Vectors = Vec<iovec>;
 
-    fn slices(&self) -> Vec<Slice> {
-        self.iter().map(slice).collect()
+    fn vectors(&self) -> Vec<iovec> {
+        self.iter().map(vector).collect()
     }
 }
 
 impl<B: BufMut> BufsMut for Vec<B> {
-    type Slices = Vec<Slice>;
+    type Vectors = Vec<iovec>;
 
-    fn slices(&mut self) -> Vec<Slice> {
-        self.iter_mut().map(slice_mut).collect()
+    fn vectors(&mut self) -> Vec<iovec> {
+        self.iter_mut().map(vector_mut).collect()
     }
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl<B, const N: usize> Sealed for [B; N] {}
-    impl<B> Sealed for Vec<B> {}
 }

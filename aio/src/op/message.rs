@@ -2,22 +2,16 @@
 
 use socket2::{SockAddr, SockAddrStorage};
 
-use super::buffer::Slice;
+use super::buffer::MOST_BUFFERS;
 use super::header::{self, ControlMessage, Header, MOST_DESCRIPTORS, Received};
 use super::private::Sealed;
 use super::{Answer, Bufs, BufsMut, Operation, RawOp};
 use crate::error::{Cause, Error};
-use crate::handle::{Descriptor, IntoDescriptor, RawHandle};
+use crate::handle::{CLOSED, Descriptor, IntoDescriptor, RawHandle};
 use crate::kind::OpKind;
-
-/// The most buffers that one message is made of (`UIO_MAXIOV`).
-const MOST_BUFFERS: usize = 1024;
 
 /// The level of control messages that name memory.
 const SOL_RDS: i32 = 276;
-
-/// What no open socket is called.
-const NO_SOCKET: RawHandle = -1;
 
 /// Sends the bytes of `bufs`, one after the other, to the peer of `socket`: as one message where
 /// the socket has messages.
@@ -71,32 +65,32 @@ pub struct SendMsg<F, B: Bufs, D> {
     descriptors: D,
     control: Vec<ControlMessage>,
     flags: i32,
-    lowered: Option<Lowered<B::Slices>>,
+    lowered: Option<Lowered<B::Vectors>>,
 }
 
 /// What an operation is made of once it is lowered: the header, and what that points to.
 #[derive(Debug)]
-struct Lowered<S> {
+struct Lowered<V> {
     header: Header,
-    slices: S,
+    vectors: V,
     control: Vec<u8>,
     /// What is wrong with it, so that the OS was asked for something else that fails.
     mistake: Option<Cause>,
 }
 
-impl<S: AsMut<[Slice]>> Lowered<S> {
-    fn new(slices: S, control: Vec<u8>) -> Lowered<S> {
-        Lowered { header: Header::new(), slices, control, mistake: None }
+impl<V: AsMut<[libc::iovec]>> Lowered<V> {
+    fn new(vectors: V, control: Vec<u8>) -> Lowered<V> {
+        Lowered { header: Header::new(), vectors, control, mistake: None }
     }
 
     /// Fills the header in; from here on it stays in place.
     fn point(&mut self) -> &mut libc::msghdr {
-        let (slices, header) = (self.slices.as_mut(), &mut self.header.0);
-        if slices.len() > MOST_BUFFERS {
+        let (vectors, header) = (self.vectors.as_mut(), &mut self.header.0);
+        if vectors.len() > MOST_BUFFERS {
             self.mistake = Some(Cause::Os(libc::EMSGSIZE));
         }
-        header.msg_iov = slices.as_mut_ptr().cast();
-        header.msg_iovlen = slices.len().min(MOST_BUFFERS) as _;
+        header.msg_iov = vectors.as_mut_ptr();
+        header.msg_iovlen = vectors.len().min(MOST_BUFFERS) as _;
         if !self.control.is_empty() {
             header.msg_control = self.control.as_mut_ptr().cast();
             header.msg_controllen = self.control.len() as _;
@@ -106,7 +100,7 @@ impl<S: AsMut<[Slice]>> Lowered<S> {
 
     /// The socket, unless there is a mistake: what fails then is that there is none.
     fn socket(&self, socket: &impl Descriptor) -> RawHandle {
-        if self.mistake.is_some() { NO_SOCKET } else { socket.raw() }
+        if self.mistake.is_some() { CLOSED } else { socket.raw() }
     }
 }
 
@@ -169,7 +163,7 @@ impl<F: Descriptor, B: Bufs, D: Descriptors> Operation for SendMsg<F, B, D> {
         let descriptors = self.descriptors.raw();
         let mistake = self.mistake(&descriptors);
         let control = header::encode(&self.control, &descriptors);
-        let lowered = self.lowered.insert(Lowered::new(self.bufs.slices(), control));
+        let lowered = self.lowered.insert(Lowered::new(self.bufs.vectors(), control));
         lowered.mistake = mistake;
         let header = lowered.point();
         if let Some(address) = &self.address {
@@ -221,7 +215,7 @@ pub struct RecvMsg<F, B: BufsMut> {
     descriptors: usize,
     control: usize,
     flags: i32,
-    lowered: Option<Lowered<B::Slices>>,
+    lowered: Option<Lowered<B::Vectors>>,
     address: Option<SockAddrStorage>,
 }
 
@@ -277,7 +271,7 @@ impl<F: Descriptor, B: BufsMut> Operation for RecvMsg<F, B> {
             count => header::space(count * size_of::<RawHandle>()),
         };
         let control = vec![0; self.control + rights];
-        let lowered = self.lowered.insert(Lowered::new(self.bufs.slices(), control));
+        let lowered = self.lowered.insert(Lowered::new(self.bufs.vectors(), control));
         let address = self.address.insert(SockAddrStorage::zeroed());
         let header = lowered.point();
         header.msg_namelen = address.size_of();
@@ -296,12 +290,13 @@ impl<F: Descriptor, B: BufsMut> Operation for RecvMsg<F, B> {
 }
 
 /// Descriptors that are sent along: an array or `Vec` of what is `AsFd`.
-pub trait Descriptors: sealed::Sealed {
+pub trait Descriptors: Sealed {
     /// Their numbers.
     #[doc(hidden)]
     fn raw(&self) -> Vec<RawHandle>;
 }
 
+impl Sealed for () {}
 impl Descriptors for () {
     fn raw(&self) -> Vec<RawHandle> {
         Vec::new()
@@ -318,11 +313,4 @@ impl<D: Descriptor> Descriptors for Vec<D> {
     fn raw(&self) -> Vec<RawHandle> {
         self.iter().map(Descriptor::raw).collect()
     }
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for () {}
-    impl<D, const N: usize> Sealed for [D; N] {}
-    impl<D> Sealed for Vec<D> {}
 }

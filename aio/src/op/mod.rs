@@ -79,7 +79,7 @@ pub use socket::{
 };
 pub use stat::{Stat, Statx, statx};
 pub use tty::{ReadTty, read_tty};
-pub use vectored::{Readv, Several, Writev, readv, writev};
+pub use vectored::{Readv, Writev, readv, writev};
 pub use zero_copy::{SendZc, send_zc};
 
 use crate::error::Error;

@@ -1,74 +1,31 @@
 //! Reads and writes over several buffers at once.
 
-use std::fmt::Debug;
+use libc::iovec;
 
+use super::buffer::MOST_BUFFERS;
 use super::private::Sealed;
-use super::{Answer, Buf, BufMut, Operation, RawOp};
+use super::{Answer, Bufs, BufsMut, Operation, RawOp};
 use crate::error::{Cause, Error};
 use crate::handle::{CLOSED, Descriptor, IntoDescriptor, RawHandle};
 use crate::kind::OpKind;
 
-/// Several buffers: an array or a `Vec` of them.
-pub trait Several: Sealed {
-    /// What there are several of.
-    type Buffer;
-
-    /// As many vectors; kept where the operation is, so that an array allocates nothing.
-    #[doc(hidden)]
-    type Vectors: AsRef<[libc::iovec]> + Debug;
-
-    /// Makes a vector of each buffer.
-    #[doc(hidden)]
-    fn vectors(&mut self, of: impl FnMut(&mut Self::Buffer) -> libc::iovec) -> Self::Vectors;
-}
-
-impl<B, const N: usize> Sealed for [B; N] {}
-impl<B, const N: usize> Several for [B; N] {
-    type Buffer = B;
-    type Vectors = [libc::iovec; N];
-
-    fn vectors(&mut self, of: impl FnMut(&mut B) -> libc::iovec) -> [libc::iovec; N] {
-        self.each_mut().map(of)
-    }
-}
-
-impl<B> Sealed for Vec<B> {}
-impl<B> Several for Vec<B> {
-    type Buffer = B;
-    type Vectors = Vec<libc::iovec>;
-
-    fn vectors(&mut self, of: impl FnMut(&mut B) -> libc::iovec) -> Vec<libc::iovec> {
-        self.iter_mut().map(of).collect()
-    }
-}
-
 /// The vectors of an operation on `fd`, in lowered form. Too many are lowered to none of a file
 /// that is not open: the kernel would refuse them before their turn, and their chain with them.
-fn lower<V: AsRef<[libc::iovec]>>(
-    vectors: &V,
-    fd: RawHandle,
-) -> (RawHandle, *const libc::iovec, u32) {
-    let vectors = vectors.as_ref();
-    if are_too_many(vectors) {
-        return (CLOSED, vectors.as_ptr(), 0);
+fn lower(vectors: &mut impl AsMut<[iovec]>, fd: RawHandle) -> (RawHandle, *const iovec, u32) {
+    match vectors.as_mut() {
+        vectors if vectors.len() > MOST_BUFFERS => (CLOSED, vectors.as_ptr(), 0),
+        vectors => (fd, vectors.as_ptr(), vectors.len() as u32),
     }
-    (fd, vectors.as_ptr(), vectors.len() as u32)
-}
-
-fn are_too_many(vectors: &[libc::iovec]) -> bool {
-    vectors.len() > libc::UIO_MAXIOV as usize
 }
 
 /// How many bytes `answer` says were moved.
-fn finish<V>(vectors: &Option<V>, answer: Answer, kind: OpKind) -> Result<usize, Error>
+fn finish<V>(vectors: &mut Option<V>, answer: Answer, kind: OpKind) -> Result<usize, Error>
 where
-    V: AsRef<[libc::iovec]>,
+    V: AsMut<[iovec]>,
 {
-    let has_too_many = vectors.as_ref().is_some_and(|vectors| are_too_many(vectors.as_ref()));
-    match answer.cause() {
-        Some(Cause::Os(_)) if has_too_many => Err(Error::new(kind, Cause::Os(libc::EINVAL))),
-        _ => answer.count(kind),
-    }
+    let has_too_many =
+        vectors.as_mut().is_some_and(|vectors| vectors.as_mut().len() > MOST_BUFFERS);
+    answer.or_mistake(has_too_many.then_some(Cause::Os(libc::EINVAL))).count(kind)
 }
 
 /// Reads from `file` into `bufs`, which it fills one after the other: from the file's own position,
@@ -96,49 +53,42 @@ where
 /// - [`Cause::Os`]`(EINVAL)`: there are more than 1024 buffers.
 ///
 /// Source: readv(2), preadv(2); `IORING_OP_READV`, Linux 5.1.
-pub fn readv<F, L>(file: F, bufs: L) -> Readv<F::Descriptor, L>
-where
-    F: IntoDescriptor,
-    L: Several<Buffer: BufMut>,
-{
+pub fn readv<F: IntoDescriptor, B: BufsMut>(file: F, bufs: B) -> Readv<F::Descriptor, B> {
     let file = file.into_descriptor();
     Readv { file, bufs, vectors: None, offset: RawOp::OWN_POSITION }
 }
 
 /// See [`readv`].
 #[derive(Debug)]
-pub struct Readv<F, L: Several> {
+pub struct Readv<F, B: BufsMut> {
     /// The file to read.
     pub file: F,
     /// Where the bytes go.
-    pub bufs: L,
-    vectors: Option<L::Vectors>,
+    pub bufs: B,
+    vectors: Option<B::Vectors>,
     offset: u64,
 }
 
-impl<F, L: Several> Readv<F, L> {
+impl<F, B: BufsMut> Readv<F, B> {
     /// Reads from `offset` bytes after the start of the file, and leaves its own position alone.
-    pub fn at(self, offset: u64) -> Readv<F, L> {
+    pub fn at(self, offset: u64) -> Readv<F, B> {
         Readv { offset, ..self }
     }
 }
 
-impl<F, L: Several> Sealed for Readv<F, L> {}
-impl<F: Descriptor, L: Several<Buffer: BufMut>> Operation for Readv<F, L> {
+impl<F, B: BufsMut> Sealed for Readv<F, B> {}
+impl<F: Descriptor, B: BufsMut> Operation for Readv<F, B> {
     type Output = usize;
     const KIND: OpKind = OpKind::Readv;
 
     fn lower(&mut self) -> RawOp {
-        let vectors = self.bufs.vectors(|buf| {
-            let bytes = buf.bytes_mut();
-            libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() }
-        });
-        let (fd, vectors, count) = lower(self.vectors.insert(vectors), self.file.raw());
+        let vectors = self.vectors.insert(self.bufs.vectors());
+        let (fd, vectors, count) = lower(vectors, self.file.raw());
         RawOp::Readv { fd, vectors, count, offset: self.offset }
     }
 
     fn finish(&mut self, answer: Answer) -> Result<usize, Error> {
-        finish(&self.vectors, answer, OpKind::Readv)
+        finish(&mut self.vectors, answer, OpKind::Readv)
     }
 }
 
@@ -157,48 +107,41 @@ impl<F: Descriptor, L: Several<Buffer: BufMut>> Operation for Readv<F, L> {
 /// - [`Cause::Os`]`(EINVAL)`: there are more than 1024 buffers.
 ///
 /// Source: writev(2), pwritev(2); `IORING_OP_WRITEV`, Linux 5.1.
-pub fn writev<F, L>(file: F, bufs: L) -> Writev<F::Descriptor, L>
-where
-    F: IntoDescriptor,
-    L: Several<Buffer: Buf>,
-{
+pub fn writev<F: IntoDescriptor, B: Bufs>(file: F, bufs: B) -> Writev<F::Descriptor, B> {
     let file = file.into_descriptor();
     Writev { file, bufs, vectors: None, offset: RawOp::OWN_POSITION }
 }
 
 /// See [`writev`].
 #[derive(Debug)]
-pub struct Writev<F, L: Several> {
+pub struct Writev<F, B: Bufs> {
     /// The file to write.
     pub file: F,
     /// The bytes.
-    pub bufs: L,
-    vectors: Option<L::Vectors>,
+    pub bufs: B,
+    vectors: Option<B::Vectors>,
     offset: u64,
 }
 
-impl<F, L: Several> Writev<F, L> {
+impl<F, B: Bufs> Writev<F, B> {
     /// Writes at `offset` bytes after the start of the file, and leaves its own position alone.
-    pub fn at(self, offset: u64) -> Writev<F, L> {
+    pub fn at(self, offset: u64) -> Writev<F, B> {
         Writev { offset, ..self }
     }
 }
 
-impl<F, L: Several> Sealed for Writev<F, L> {}
-impl<F: Descriptor, L: Several<Buffer: Buf>> Operation for Writev<F, L> {
+impl<F, B: Bufs> Sealed for Writev<F, B> {}
+impl<F: Descriptor, B: Bufs> Operation for Writev<F, B> {
     type Output = usize;
     const KIND: OpKind = OpKind::Writev;
 
     fn lower(&mut self) -> RawOp {
-        let vectors = self.bufs.vectors(|buf| {
-            let bytes = buf.bytes();
-            libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
-        });
-        let (fd, vectors, count) = lower(self.vectors.insert(vectors), self.file.raw());
+        let vectors = self.vectors.insert(self.bufs.vectors());
+        let (fd, vectors, count) = lower(vectors, self.file.raw());
         RawOp::Writev { fd, vectors, count, offset: self.offset }
     }
 
     fn finish(&mut self, answer: Answer) -> Result<usize, Error> {
-        finish(&self.vectors, answer, OpKind::Writev)
+        finish(&mut self.vectors, answer, OpKind::Writev)
     }
 }

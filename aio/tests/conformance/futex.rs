@@ -6,7 +6,7 @@ use std::time::Duration;
 use corio_aio::op::{Any, Operation, Value};
 use corio_aio::{self as aio, Cause, Mode, op};
 
-use crate::places::{can_be_canceled, fails_in_each_place, in_each_place};
+use crate::positions;
 use crate::scene::{Kept, Scene, cause, code, promises};
 
 promises![
@@ -125,7 +125,7 @@ fn threads_and_operations_wake_each_other(_: &mut Scene) -> Kept {
 static WORD: AtomicU32 = AtomicU32::new(0);
 
 fn a_wait_for_a_word_can_be_canceled(scene: &mut Scene) -> Kept {
-    can_be_canceled(scene, op::futex_wait(&WORD, 0))?;
+    positions::can_be_canceled(scene, op::futex_wait(&WORD, 0))?;
     assert_eq!(aio::single(op::futex_wake(&WORD, 9))?, 0, "nobody waits any more");
     Ok(())
 }
@@ -139,16 +139,11 @@ fn a_wait_for_a_word_can_be_limited(_: &mut Scene) -> Kept {
 
 fn futexes_work_and_fail_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
     let word = AtomicU32::new(0);
-    in_each_place(
-        || Any::new(op::futex_wake(&word, 1)),
-        |result| {
-            assert!(matches!(result?, Value::Count(0)));
-            Ok(())
-        },
-    )?;
-    fails_in_each_place(libc::EAGAIN, || Any::new(op::futex_wait(&word, 7)))?;
-    fails_in_each_place(libc::EINVAL, || Any::new(op::futex_wake(&word, 1).mask(0)))?;
-    fails_in_each_place(libc::EINVAL, || Any::new(op::futex_wait(&word, 0).mask(0)))?;
+    let wake = || Any::new(op::futex_wake(&word, 1));
+    positions::succeeds(scene, wake, |woken| matches!(woken, Value::Count(0)))?;
+    positions::fails(scene, || Any::new(op::futex_wait(&word, 7)), libc::EAGAIN)?;
+    positions::fails(scene, || Any::new(op::futex_wake(&word, 1).mask(0)), libc::EINVAL)?;
+    positions::fails(scene, || Any::new(op::futex_wait(&word, 0).mask(0)), libc::EINVAL)?;
     let mut queue = scene.queue(4);
     queue.scope(|queue| -> Kept {
         let (_, wait, last) = queue.queue_all((

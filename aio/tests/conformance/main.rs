@@ -20,13 +20,13 @@ mod model;
 #[expect(unsafe_code, reason = "names an option that has no constant")]
 mod option;
 mod pipe;
-mod places;
 mod positions;
 #[expect(clippy::zombie_processes, reason = "it is the operations that wait for them")]
 mod process;
 mod runs;
 mod scene;
 mod socket;
+mod table;
 mod transfer;
 mod tty;
 mod vectored;
@@ -45,7 +45,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scene::{Kept, Promise, Scene};
 
 /// The promises, by area.
-const AREAS: [(&str, &[Promise]); 20] = [
+const AREAS: [(&str, &[Promise]); 21] = [
     ("batch", batch::PROMISES),
     ("control", control::PROMISES),
     ("dir", dir::PROMISES),
@@ -62,6 +62,7 @@ const AREAS: [(&str, &[Promise]); 20] = [
     ("pipe", pipe::PROMISES),
     ("process", process::PROMISES),
     ("socket", socket::PROMISES),
+    ("table", table::PROMISES),
     ("transfer", transfer::PROMISES),
     ("tty", tty::PROMISES),
     ("vectored", vectored::PROMISES),
@@ -104,6 +105,9 @@ fn keep_all(arguments: &Arguments) -> ExitCode {
     if !arguments.list {
         println!("{backend}: {} promises kept", conclusion.num_passed);
     }
+    let is_all = !arguments.list && conclusion.num_filtered_out == 0;
+    let missing = if is_all { positions::missing() } else { Vec::new() };
+    assert!(missing.is_empty(), "no promise shows {missing:?}");
     ExitCode::from(u8::from(conclusion.has_failed()))
 }
 

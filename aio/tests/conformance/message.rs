@@ -12,7 +12,7 @@ use corio_aio::op::{Any, ControlMessage, Operation, SocketOption, Value};
 use corio_aio::{self as aio, Cause, Mode, SockAddr, op};
 
 use crate::file::without_descriptors;
-use crate::places::{can_be_canceled, fails_in_each_place, in_each_place};
+use crate::positions;
 use crate::scene::{Kept, Scene, code, give, promises};
 
 promises![
@@ -263,9 +263,11 @@ fn two_hundred_and_fifty_three_descriptors_go_and_one_more_is_einval(scene: &mut
     aio::single(op::send_msg(&ours, ["x"]).descriptors([&file; 253]))?;
     let received = aio::single(op::recv_msg(&theirs, [&mut [0; 4]]).descriptors(usize::MAX))?;
     assert_eq!((received.descriptors.len(), received.is_control_truncated), (253, false));
-    fails_in_each_place(libc::EINVAL, || {
-        Any::new(op::send_msg(&ours, ["x"]).descriptors([&file; 254]))
-    })
+    positions::fails(
+        scene,
+        || Any::new(op::send_msg(&ours, ["x"]).descriptors([&file; 254])),
+        libc::EINVAL,
+    )
 }
 
 fn credentials_come_as_a_control_message(scene: &mut Scene) -> Kept {
@@ -290,18 +292,24 @@ fn credentials_come_as_a_control_message(scene: &mut Scene) -> Kept {
 fn descriptors_do_not_go_as_control_messages(scene: &mut Scene) -> Kept {
     let (ours, _theirs) = scene.unix();
     let data = 0i32.to_ne_bytes().to_vec();
-    fails_in_each_place(libc::EINVAL, || {
-        let (level, kind) = (libc::SOL_SOCKET, libc::SCM_RIGHTS);
-        let message = ControlMessage { level, kind, data: data.clone() };
-        Any::new(op::send_msg(&ours, ["x"]).control(message))
-    })
+    positions::fails(
+        scene,
+        || {
+            let (level, kind) = (libc::SOL_SOCKET, libc::SCM_RIGHTS);
+            let message = ControlMessage { level, kind, data: data.clone() };
+            Any::new(op::send_msg(&ours, ["x"]).control(message))
+        },
+        libc::EINVAL,
+    )
 }
 
 fn a_closed_descriptor_is_not_sent(scene: &mut Scene) -> Kept {
     let (ours, theirs) = scene.unix();
-    fails_in_each_place(libc::EBADF, || {
-        Any::new(op::send_msg(&ours, ["x"]).descriptors([aio::Cwd]))
-    })?;
+    positions::fails(
+        scene,
+        || Any::new(op::send_msg(&ours, ["x"]).descriptors([aio::Cwd])),
+        libc::EBADF,
+    )?;
     drop(ours);
     assert_eq!(aio::single(op::recv(&theirs, &mut [0; 4]))?, 0);
     Ok(())
@@ -312,46 +320,41 @@ fn more_than_1024_buffers_are_emsgsize_in_their_turn(scene: &mut Scene) -> Kept 
     assert_eq!(aio::single(op::send_msg(&ours, vec!["a"; 1024]))?, 1024);
     let received = aio::single(op::recv_msg(&theirs, vec![vec![0; 1]; 1024]))?;
     assert_eq!(received.len, 1024);
-    fails_in_each_place(libc::EMSGSIZE, || Any::new(op::send_msg(&ours, vec!["a"; 1025])))?;
-    fails_in_each_place(libc::EMSGSIZE, || Any::new(op::recv_msg(&theirs, vec![vec![0; 1]; 1025])))
+    positions::fails(scene, || Any::new(op::send_msg(&ours, vec!["a"; 1025])), libc::EMSGSIZE)?;
+    positions::fails(
+        scene,
+        || Any::new(op::recv_msg(&theirs, vec![vec![0; 1]; 1025])),
+        libc::EMSGSIZE,
+    )
 }
 
 fn messages_work_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
     let (ours, theirs) = scene.unix();
     let file = File::open("/dev/null")?;
     let send = || op::send_msg(&ours, ["a", "b"]).descriptors([&file]);
-    in_each_place(
-        || Any::new(send()),
-        |result| {
-            assert!(matches!(result?, Value::Count(2)));
-            Ok(())
-        },
-    )?;
-    in_each_place(
-        || Any::new(op::recv_msg(&theirs, [vec![0; 2]]).descriptors(1)),
-        |result| {
-            let Value::Message(received) = result? else { panic!("it is a message") };
-            assert_eq!((received.len, received.descriptors.len()), (2, 1));
-            Ok(())
-        },
-    )
+    positions::succeeds(scene, || Any::new(send()), |sent| matches!(sent, Value::Count(2)))?;
+    let receive = || Any::new(op::recv_msg(&theirs, [vec![0; 2]]).descriptors(1));
+    positions::succeeds(scene, receive, |value| match value {
+        Value::Message(received) => (received.len, received.descriptors.len()) == (2, 1),
+        _ => false,
+    })
 }
 
 fn messages_fail_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
     let (file, closed) = (scene.file(b""), scene.closed());
-    fails_in_each_place(libc::ENOTSOCK, || Any::new(op::send_msg(&file, ["x"])))?;
-    fails_in_each_place(libc::ENOTSOCK, || Any::new(op::recv_msg(&file, [vec![0; 4]])))?;
-    fails_in_each_place(libc::EBADF, || Any::new(op::send_msg(&closed, ["x"])))?;
-    fails_in_each_place(libc::EBADF, || Any::new(op::recv_msg(&closed, [vec![0; 4]])))?;
+    positions::fails(scene, || Any::new(op::send_msg(&file, ["x"])), libc::ENOTSOCK)?;
+    positions::fails(scene, || Any::new(op::recv_msg(&file, [vec![0; 4]])), libc::ENOTSOCK)?;
+    positions::fails(scene, || Any::new(op::send_msg(&closed, ["x"])), libc::EBADF)?;
+    positions::fails(scene, || Any::new(op::recv_msg(&closed, [vec![0; 4]])), libc::EBADF)?;
     let (ours, theirs) = scene.unix();
     drop(theirs);
-    fails_in_each_place(libc::EPIPE, || Any::new(op::send_msg(&ours, ["x"])))
+    positions::fails(scene, || Any::new(op::send_msg(&ours, ["x"])), libc::EPIPE)
 }
 
 fn a_recv_msg_can_be_canceled_and_leaves_its_buffers_alone(scene: &mut Scene) -> Kept {
     let (ours, theirs) = scene.unix();
     let receive = op::recv_msg(ours, [vec![7; 2], vec![7; 2]]).descriptors(2);
-    let mut receive = can_be_canceled(scene, receive)?;
+    let mut receive = positions::can_be_canceled(scene, receive)?;
     assert_eq!(receive.bufs, [[7; 2], [7; 2]]);
     give(&theirs, b"late");
     let received = aio::single(op::recv_msg(&receive.socket, receive.bufs.each_mut()))?;
@@ -393,7 +396,7 @@ fn a_send_msg_to_a_full_socket_can_be_canceled(scene: &mut Scene) -> Kept {
     while (&ours).write(&[0; 4096]).is_ok() {}
     ours.set_nonblocking(false)?;
     let file = File::open("/dev/null")?;
-    can_be_canceled(scene, op::send_msg(ours, ["x"]).descriptors([file]))?;
+    positions::can_be_canceled(scene, op::send_msg(ours, ["x"]).descriptors([file]))?;
     drop(theirs);
     Ok(())
 }

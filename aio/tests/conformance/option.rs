@@ -3,7 +3,7 @@
 use corio_aio::op::{Any, Operation, SocketOption, Value};
 use corio_aio::{self as aio, Cause, Mode, op};
 
-use crate::places::{fails_in_each_place, in_each_place};
+use crate::positions;
 use crate::scene::{Kept, Scene, cause, give, promises};
 
 promises![
@@ -52,44 +52,44 @@ fn an_option_can_be_any_bytes(scene: &mut Scene) -> Kept {
 fn options_work_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
     let (ours, _theirs) = scene.tcp();
     let mut value = false;
-    in_each_place(
-        || {
-            value = !value;
-            Any::new(op::set_socket_option(&ours, SocketOption::NO_DELAY, value))
-        },
-        |result| {
-            assert!(matches!(result?, Value::Done));
-            Ok(())
-        },
-    )?;
-    in_each_place(
-        || Any::new(op::get_socket_option(&ours, SocketOption::NO_DELAY)),
-        |result| {
-            assert!(matches!(result?, Value::Flag(found) if found == value));
-            Ok(())
-        },
-    )
+    let set = || {
+        value = !value;
+        Any::new(op::set_socket_option(&ours, SocketOption::NO_DELAY, value))
+    };
+    positions::succeeds(scene, set, |done| matches!(done, Value::Done))?;
+    let get = || Any::new(op::get_socket_option(&ours, SocketOption::NO_DELAY));
+    positions::succeeds(scene, get, |found| matches!(found, Value::Flag(on) if *on == value))
 }
 
 fn options_fail_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
     let (file, closed, unix) = (scene.file(b""), scene.closed(), scene.unix().0);
     let get = |socket| op::get_socket_option(socket, SocketOption::ERROR);
-    fails_in_each_place(libc::ENOTSOCK, || Any::new(get(&file)))?;
-    fails_in_each_place(libc::EBADF, || {
-        Any::new(op::get_socket_option(&closed, SocketOption::ERROR))
-    })?;
-    fails_in_each_place(libc::EBADF, || {
-        Any::new(op::set_socket_option(&closed, SocketOption::KEEP_ALIVE, true))
-    })?;
-    fails_in_each_place(libc::ENOTSOCK, || {
-        Any::new(op::set_socket_option(&file, SocketOption::KEEP_ALIVE, true))
-    })?;
-    fails_in_each_place(libc::EOPNOTSUPP, || {
-        Any::new(op::get_socket_option(&unix, SocketOption::NO_DELAY))
-    })?;
-    fails_in_each_place(libc::ENOPROTOOPT, || {
-        Any::new(op::set_socket_option(&unix, SocketOption::ERROR, 1))
-    })
+    positions::fails(scene, || Any::new(get(&file)), libc::ENOTSOCK)?;
+    positions::fails(
+        scene,
+        || Any::new(op::get_socket_option(&closed, SocketOption::ERROR)),
+        libc::EBADF,
+    )?;
+    positions::fails(
+        scene,
+        || Any::new(op::set_socket_option(&closed, SocketOption::KEEP_ALIVE, true)),
+        libc::EBADF,
+    )?;
+    positions::fails(
+        scene,
+        || Any::new(op::set_socket_option(&file, SocketOption::KEEP_ALIVE, true)),
+        libc::ENOTSOCK,
+    )?;
+    positions::fails(
+        scene,
+        || Any::new(op::get_socket_option(&unix, SocketOption::NO_DELAY)),
+        libc::EOPNOTSUPP,
+    )?;
+    positions::fails(
+        scene,
+        || Any::new(op::set_socket_option(&unix, SocketOption::ERROR, 1)),
+        libc::ENOPROTOOPT,
+    )
 }
 
 fn an_option_waits_for_its_turn(scene: &mut Scene) -> Kept {

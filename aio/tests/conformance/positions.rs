@@ -1,12 +1,93 @@
 //! One operation at each place of a chain, and before its start: the same promises for every kind.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
-use corio_aio::op::{Any, Link, Value};
-use corio_aio::{self as aio, Cause, Error, Mode, op};
+use corio_aio::op::{Any, Link, Operation, Value};
+use corio_aio::{self as aio, Cause, Error, Mode, OpKind, op};
 
 use crate::scene::{Kept, Scene, cause};
+
+/// What is shown of an operation here.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Shown {
+    Success,
+    Failure,
+    CancelBeforeStart,
+    CancelWhilePending,
+}
+
+thread_local! {
+    static TABLE: RefCell<HashSet<(Shown, OpKind)>> = RefCell::default();
+}
+
+fn note(shown: Shown, kind: OpKind) {
+    TABLE.with_borrow_mut(|table| table.insert((shown, kind)));
+}
+
+/// What this thread has shown of no operation that it is owed to.
+pub fn missing() -> Vec<String> {
+    // A backend without futexes keeps none of their promises, though it can wake.
+    let has_futexes = aio::supports(&[OpKind::FutexWait]);
+    let is_kept = |kind: &OpKind| has_futexes || !kind.name().starts_with("futex");
+    let owed = |kind| {
+        let waits = WAITING.contains(&kind);
+        // What limits another operation has no place of its own; and the closing of an event
+        // source is a close.
+        let is_alone = !matches!(kind, OpKind::LinkTimeout | OpKind::CloseEventSource);
+        [
+            // Nobody wakes the waiter between two links, and a target has to be of the same queue:
+            // `futex.rs` and `ends.rs` have chains of their own for them.
+            (Shown::Success, is_alone && !matches!(kind, OpKind::FutexWait | OpKind::Cancel)),
+            (Shown::Failure, is_alone && !NEVER_FAILING.contains(&kind)),
+            (Shown::CancelBeforeStart, is_alone),
+            (Shown::CancelWhilePending, waits),
+        ]
+        .map(|(shown, is_owed)| (shown, kind, is_owed))
+    };
+    TABLE.with_borrow(|table| {
+        let all = OpKind::ALL.into_iter().filter(is_kept).flat_map(owed);
+        all.filter(|(shown, kind, is_owed)| *is_owed && !table.contains(&(*shown, *kind)))
+            .map(|(shown, kind, _)| format!("{kind}: {shown:?}"))
+            .collect()
+    })
+}
+
+/// Those that have nothing that could be wrong, but that there may be no descriptor left for a
+/// pipe; then there is none for a queue either.
+const NEVER_FAILING: [OpKind; 5] = [
+    OpKind::Nop,
+    OpKind::Pipe,
+    OpKind::Timeout,
+    OpKind::NotifyEventSource,
+    OpKind::WaitEventSource,
+];
+
+/// Those that wait for somebody.
+const WAITING: [OpKind; 19] = [
+    OpKind::Read,
+    OpKind::Write,
+    OpKind::Readv,
+    OpKind::Writev,
+    OpKind::Splice,
+    OpKind::Accept,
+    OpKind::Connect,
+    OpKind::Send,
+    OpKind::Recv,
+    OpKind::SendMsg,
+    OpKind::RecvMsg,
+    OpKind::SendZc,
+    OpKind::ReadTty,
+    OpKind::ChildExit,
+    OpKind::WaitId,
+    OpKind::FutexWait,
+    OpKind::Timeout,
+    OpKind::Poll,
+    OpKind::WaitEventSource,
+];
 
 /// The operation that `make` makes succeeds at each place of a chain; `look` judges what it yields.
 pub fn succeeds<'a>(
@@ -14,7 +95,8 @@ pub fn succeeds<'a>(
     make: impl FnMut() -> Any<'a>,
     look: impl Fn(&Value) -> bool,
 ) -> Kept {
-    at_each_place(scene, make, |result| matches!(result, Ok(value) if look(value)))
+    let looks = |result: &Result<_, _>| matches!(result, Ok(value) if look(value));
+    at_each_place(scene, Shown::Success, make, looks)
 }
 
 /// The operation that `make` makes fails at each place of a chain, with `code` of the OS.
@@ -24,13 +106,15 @@ pub fn fails<'a>(scene: &mut Scene, make: impl FnMut() -> Any<'a>, code: i32) ->
 
 /// The operation that `make` makes fails at each place of a chain, because of `cause`.
 pub fn fails_with<'a>(scene: &mut Scene, make: impl FnMut() -> Any<'a>, cause: Cause) -> Kept {
-    at_each_place(scene, make, |result| matches!(result, Err(error) if error.cause() == cause))
+    let looks = |result: &Result<_, Error>| matches!(result, Err(error) if error.cause() == cause);
+    at_each_place(scene, Shown::Failure, make, looks)
 }
 
 /// Puts an operation at the first, the middle and the last place of a soft and of a hard chain, at
 /// once and in a queue. The others write to a file, which must show which of them ran.
 fn at_each_place<'a>(
     scene: &mut Scene,
+    shown: Shown,
     mut make: impl FnMut() -> Any<'a>,
     look: impl Fn(&Result<Value, Error>) -> bool,
 ) -> Kept {
@@ -48,6 +132,7 @@ fn at_each_place<'a>(
             })
             .collect();
         let what = format!("{:?}, place {place}, queued: {is_queued}", chain[place]);
+        note(shown, chain[place].kind());
         let results = if is_queued { queued(scene, chain)? } else { aio::complete(chain)? };
         assert!(look(&results[place]), "{what}: {:?}", results[place]);
         let breaks = link == Link::Soft && results[place].is_err();
@@ -77,6 +162,7 @@ pub fn never_starts(scene: &Scene, op: Any<'_>) -> Kept {
     let (gate, _end) = std::io::pipe()?;
     let mut queue = scene.queue(4);
     queue.scope(|queue| -> Kept {
+        note(Shown::CancelBeforeStart, op.kind());
         let wait = Any::new(op::read(&gate, vec![0; 1])).link_by(Link::Soft);
         let what = format!("{op:?}");
         let tickets = queue.queue_all(vec![wait, op])?;
@@ -95,6 +181,7 @@ pub fn is_canceled_while_it_waits(scene: &Scene, op: Any<'_>) -> Kept {
     let mut queue = scene.queue(2);
     queue.scope(|queue| -> Kept {
         let what = format!("{op:?}");
+        note(Shown::CancelWhilePending, op.kind());
         let waiting = queue.queue(op)?;
         assert_eq!(queue.complete(Mode::NonBlocking)?, [], "{what}");
         let canceled = queue.queue(op::cancel(waiting.id()))?;
@@ -105,6 +192,40 @@ pub fn is_canceled_while_it_waits(scene: &Scene, op: Any<'_>) -> Kept {
         assert_eq!(cause(waiting.take(queue)), Cause::Canceled, "{what}");
         Ok(())
     })
+}
+
+/// What `op` waits for never comes: it can be canceled while it is pending, before it starts, and
+/// when its time is up. Hands it back.
+pub fn can_be_canceled<O>(scene: &mut Scene, mut op: O) -> Result<O, Box<dyn std::error::Error>>
+where
+    O: Operation<Output: std::fmt::Debug> + 'static,
+{
+    note(Shown::CancelWhilePending, op.kind());
+    note(Shown::CancelBeforeStart, op.kind());
+    let mut queue = scene.queue(4);
+    for _ in 0..2 {
+        let ticket = queue.queue(op)?;
+        assert_eq!(queue.complete(Mode::NonBlocking)?, []);
+        let canceled = queue.queue(op::cancel(ticket.id()))?;
+        queue.complete_all()?;
+        assert_eq!(canceled.take(&mut queue), Ok(()));
+        let (result, back) = ticket.recover(&mut queue)?;
+        assert_eq!(cause(result), Cause::Canceled);
+        op = back;
+    }
+    let (before, ticket) = queue.queue_all((op::timeout(Duration::MAX).soft(), op))?;
+    queue.complete(Mode::NonBlocking)?;
+    queue.queue(op::cancel(before.id()))?.detach(&mut queue);
+    queue.complete_all()?;
+    assert_eq!(cause(before.take(&mut queue)), Cause::Canceled);
+    let (result, back) = ticket.recover(&mut queue)?;
+    assert_eq!(cause(result), Cause::Canceled);
+    let limit = op::link_timeout(Duration::from_millis(2));
+    let (ticket, limit) = queue.queue_all((back.soft(), limit))?;
+    queue.complete_all()?;
+    let (result, back) = ticket.recover(&mut queue)?;
+    assert_eq!((cause(result), cause(limit.take(&mut queue))), (Cause::Canceled, Cause::Expired));
+    Ok(back.into_inner())
 }
 
 /// What a file holds.

@@ -10,7 +10,7 @@ use corio_aio::{self as aio, Cause, Mode, OpKind, op};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::file::without_descriptors;
-use crate::places::{can_be_canceled, fails_in_each_place, in_each_place};
+use crate::positions;
 use crate::scene::{Kept, Scene, cause, code, promises};
 
 promises![
@@ -91,14 +91,9 @@ fn a_child_that_was_waited_for_tells_its_status_again(_: &mut Scene) -> Kept {
     Ok(())
 }
 
-fn a_child_exit_works_in_each_place_of_a_chain(_: &mut Scene) -> Kept {
-    in_each_place(
-        || Any::new(op::child_exit(shell("exit 6"))),
-        |result| {
-            assert!(matches!(result?, Value::Exit(status) if status.code() == Some(6)));
-            Ok(())
-        },
-    )
+fn a_child_exit_works_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
+    let is_six = |exit: &Value| matches!(exit, Value::Exit(status) if status.code() == Some(6));
+    positions::succeeds(scene, || Any::new(op::child_exit(shell("exit 6"))), is_six)
 }
 
 fn a_child_exit_without_descriptors_left_is_emfile(_: &mut Scene) -> Kept {
@@ -111,23 +106,24 @@ fn a_child_exit_without_descriptors_left_is_emfile(_: &mut Scene) -> Kept {
     Ok(())
 }
 
-fn a_child_that_somebody_else_waited_for_is_echild(_: &mut Scene) -> Kept {
+fn a_child_that_somebody_else_waited_for_is_echild(scene: &mut Scene) -> Kept {
     let child = shell("exit 7");
     aio::single(op::wait_id(pidfd(&child)))?;
     let mut child = Some(child);
     let gone = aio::single(op::child_exit(child.as_mut().expect("a child")));
     assert_eq!(code(gone), libc::ECHILD);
-    fails_in_each_place(libc::ECHILD, || {
+    let exit = || {
         let child = shell("exit 7");
         aio::single(op::wait_id(pidfd(&child))).expect("it ends");
         Any::new(op::child_exit(child))
-    })
+    };
+    positions::fails(scene, exit, libc::ECHILD)
 }
 
 fn a_child_exit_that_is_canceled_leaves_the_child_to_be_waited_for(scene: &mut Scene) -> Kept {
     let mut child = shell("read line");
     let input = child.stdin.take();
-    let mut exit = can_be_canceled(scene, op::child_exit(child))?;
+    let mut exit = positions::can_be_canceled(scene, op::child_exit(child))?;
     assert!(exit.child.try_wait()?.is_none());
     drop(input);
     assert_eq!(aio::single(op::child_exit(&mut exit.child))?.code(), Some(1));
@@ -197,21 +193,18 @@ fn a_wait_for_what_is_no_child_is_an_error(scene: &mut Scene) -> Kept {
 }
 
 fn a_wait_works_and_fails_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
-    in_each_place(
-        || Any::new(op::wait_id(pidfd(&shell("exit 6")))),
-        |result| {
-            let Value::Waited(waited) = result? else { panic!("it was waited for") };
-            assert!(matches!(waited.state, ChildState::Exited(_)));
-            Ok(())
-        },
-    )?;
+    let has_exited = |value: &Value| match value {
+        Value::Waited(waited) => matches!(waited.state, ChildState::Exited(_)),
+        _ => false,
+    };
+    positions::succeeds(scene, || Any::new(op::wait_id(pidfd(&shell("exit 6")))), has_exited)?;
     let file = scene.file(b"");
-    fails_in_each_place(libc::EBADF, || Any::new(op::wait_id(&file)))
+    positions::fails(scene, || Any::new(op::wait_id(&file)), libc::EBADF)
 }
 
 fn a_wait_can_be_canceled(scene: &mut Scene) -> Kept {
     let mut child = shell("read line");
-    can_be_canceled(scene, op::wait_id(pidfd(&child)))?;
+    positions::can_be_canceled(scene, op::wait_id(pidfd(&child)))?;
     child.stdin = None;
     let ended = aio::single(op::wait_id(pidfd(&child)))?;
     assert!(matches!(ended.state, ChildState::Exited(status) if status.code() == Some(1)));

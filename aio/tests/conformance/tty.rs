@@ -8,7 +8,7 @@ use corio_aio::{self as aio, Cause, Mode, op};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
-use crate::places::{can_be_canceled, fails_in_each_place, in_each_place};
+use crate::positions;
 use crate::scene::{Kept, Scene, cause, code, promises};
 
 promises![
@@ -104,19 +104,14 @@ fn a_read_of_nothing_from_a_terminal_is_zero(_: &mut Scene) -> Kept {
 
 fn a_read_of_a_terminal_works_and_fails_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
     let (keyboard, tty) = terminal()?;
-    in_each_place(
-        || {
-            (&keyboard).write_all(b"hey\n").expect("an open terminal");
-            Any::new(op::read_tty(&tty, vec![0; 4]))
-        },
-        |result| {
-            assert!(matches!(result?, Value::Count(4)));
-            Ok(())
-        },
-    )?;
+    let read = || {
+        (&keyboard).write_all(b"hey\n").expect("an open terminal");
+        Any::new(op::read_tty(&tty, vec![0; 4]))
+    };
+    positions::succeeds(scene, read, |typed| matches!(typed, Value::Count(4)))?;
     let (closed, dir) = (scene.closed(), File::open(scene.dir())?);
-    fails_in_each_place(libc::EBADF, || Any::new(op::read_tty(&closed, vec![0; 4])))?;
-    fails_in_each_place(libc::EISDIR, || Any::new(op::read_tty(&dir, vec![0; 4])))
+    positions::fails(scene, || Any::new(op::read_tty(&closed, vec![0; 4])), libc::EBADF)?;
+    positions::fails(scene, || Any::new(op::read_tty(&dir, vec![0; 4])), libc::EISDIR)
 }
 
 fn a_read_of_a_terminal_that_does_not_fill_its_buffer_breaks_a_soft_chain(_: &mut Scene) -> Kept {
@@ -129,7 +124,7 @@ fn a_read_of_a_terminal_that_does_not_fill_its_buffer_breaks_a_soft_chain(_: &mu
 
 fn a_read_of_a_terminal_can_be_canceled(scene: &mut Scene) -> Kept {
     let (mut keyboard, tty) = terminal()?;
-    let mut read = can_be_canceled(scene, op::read_tty(tty, vec![7; 8]))?;
+    let mut read = positions::can_be_canceled(scene, op::read_tty(tty, vec![7; 8]))?;
     assert_eq!(read.buf, [7; 8]);
     keyboard.write_all(b"late\n")?;
     assert_eq!(aio::single(op::read_tty(&read.tty, &mut read.buf))?, 5);

@@ -9,7 +9,7 @@ use std::thread;
 use corio_aio::op::{Any, Operation, Value};
 use corio_aio::{self as aio, Cause, Mode, op};
 
-use crate::places::{can_be_canceled, fails_in_each_place, in_each_place};
+use crate::positions;
 use crate::scene::{Kept, Scene, cause, code, promises};
 
 promises![
@@ -117,24 +117,21 @@ fn a_send_zc_is_answered_once_also_where_its_chain_ends_before(scene: &mut Scene
 
 fn a_send_zc_works_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
     let ((tcp, _peer), (unix, _other)) = (scene.tcp(), scene.unix());
-    let sent = |result: Result<Value, aio::Error>| -> Kept {
-        assert!(matches!(result?, Value::Count(3)));
-        Ok(())
-    };
-    in_each_place(|| Any::new(op::send_zc(&tcp, "hey")), sent)?;
-    in_each_place(|| Any::new(op::send_zc(&unix, "hey")), sent)
+    let is_sent = |sent: &Value| matches!(sent, Value::Count(3));
+    positions::succeeds(scene, || Any::new(op::send_zc(&tcp, "hey")), is_sent)?;
+    positions::succeeds(scene, || Any::new(op::send_zc(&unix, "hey")), is_sent)
 }
 
 fn a_send_zc_fails_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
     let (file, closed) = (scene.file(b""), scene.closed());
-    fails_in_each_place(libc::ENOTSOCK, || Any::new(op::send_zc(&file, "x")))?;
-    fails_in_each_place(libc::EBADF, || Any::new(op::send_zc(&closed, "x")))?;
+    positions::fails(scene, || Any::new(op::send_zc(&file, "x")), libc::ENOTSOCK)?;
+    positions::fails(scene, || Any::new(op::send_zc(&closed, "x")), libc::EBADF)?;
     let (ours, theirs) = scene.unix();
     drop(theirs);
-    fails_in_each_place(libc::EPIPE, || Any::new(op::send_zc(&ours, "x")))?;
+    positions::fails(scene, || Any::new(op::send_zc(&ours, "x")), libc::EPIPE)?;
     let (ours, _theirs) = scene.tcp();
     ours.shutdown(Shutdown::Write)?;
-    fails_in_each_place(libc::EPIPE, || Any::new(op::send_zc(&ours, "x")))?;
+    positions::fails(scene, || Any::new(op::send_zc(&ours, "x")), libc::EPIPE)?;
     let socket = aio::single(op::socket(aio::Domain::IPV4, aio::Type::STREAM, None))?;
     assert_eq!(code(aio::single(op::send_zc(&socket, "x"))), libc::EPIPE);
     Ok(())
@@ -150,7 +147,7 @@ fn full(ours: &TcpStream) -> Kept {
 fn a_send_zc_to_a_full_socket_can_be_canceled(scene: &mut Scene) -> Kept {
     let (ours, theirs) = scene.tcp();
     full(&ours)?;
-    can_be_canceled(scene, op::send_zc(ours, vec![1; 1 << 16]))?;
+    positions::can_be_canceled(scene, op::send_zc(ours, vec![1; 1 << 16]))?;
     drop(theirs);
     Ok(())
 }
