@@ -31,7 +31,8 @@ pub const HAS_CALL: Kinds = NEVER_WAIT
     .with(OpKind::MkdirAt)
     .with(OpKind::SymlinkAt)
     .with(OpKind::LinkAt)
-    .with(OpKind::Shutdown);
+    .with(OpKind::Shutdown)
+    .with(OpKind::FutexWake);
 
 /// Whether what `socket` sends need not be copied: TCP and UDP over IP.
 pub fn sends_without_copy(socket: RawHandle) -> bool {
@@ -233,6 +234,34 @@ unsafe fn call_once(op: &RawOp) -> Option<isize> {
         | RawOp::Poll { .. } => return None,
     };
     Some(result as isize)
+}
+
+/// Asks what has become of a process; `None` if nothing that a poll of its pidfd would tell.
+///
+/// # Safety
+///
+/// The info is valid and unused during the call.
+pub unsafe fn wait_id_now(
+    pidfd: RawHandle,
+    info: *mut libc::siginfo_t,
+    options: i32,
+) -> Option<Result<u32, Cause>> {
+    // SAFETY: passed on.
+    unsafe { info.write_bytes(0, 1) };
+    // SAFETY: passed on.
+    let result = unsafe { call(&RawOp::WaitId { pidfd, info, options: options | libc::WNOHANG }) };
+    // SAFETY: all zeros are valid, and so is what the call has written.
+    let info = unsafe { &*info };
+    // SAFETY: the fields are those of a child's signal, or zero.
+    let pid = unsafe { info.si_pid() };
+    match result {
+        // A pidfd is ready when its process has ended, and at no other time.
+        Some(Ok(_)) if pid == 0 && options & (libc::WSTOPPED | libc::WCONTINUED) != 0 => {
+            Some(Err(Cause::Unsupported))
+        }
+        Some(Ok(_)) if pid == 0 => None,
+        result => result,
+    }
 }
 
 /// futex(2), whose flags differ from those of its successor.

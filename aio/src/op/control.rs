@@ -127,7 +127,7 @@ impl Operation for LinkTimeout {
 /// # Errors
 ///
 /// - [`Cause::NotFound`]: it is unknown to this ring, has not started, or is complete.
-/// - [`Cause::InProgress`]: it can't be stopped any more, and will complete by itself.
+/// - [`Cause::InProgress`]: it is in the middle of a call, and will complete, stopped or not.
 ///
 /// Source: `IORING_OP_ASYNC_CANCEL`, Linux 5.5.
 pub const fn cancel(id: Id) -> Cancel {

@@ -138,10 +138,10 @@ pub enum ChildState {
 ///
 /// # Platforms
 ///
-/// Linux; with io_uring from 6.7 on. That a child has stopped or goes on can be waited for with
-/// io_uring only: the others answer [`Cause::Unsupported`] if it has not.
+/// Linux. That a child has stopped or goes on can be waited for with the io_uring of Linux 6.7 and
+/// later only: the others answer [`Cause::Unsupported`] if it has not.
 ///
-/// Source: waitid(2) with `P_PIDFD`; `IORING_OP_WAITID`, Linux 6.7.
+/// Source: waitid(2) with `P_PIDFD`; `IORING_OP_WAITID`, Linux 6.7; before, `IORING_OP_POLL_ADD`.
 pub fn wait_id<F: IntoDescriptor>(pidfd: F) -> WaitId<F::Descriptor> {
     let pidfd = pidfd.into_descriptor();
     WaitId { pidfd, options: libc::WEXITED, info: Info::new(), mistake: None }

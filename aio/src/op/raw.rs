@@ -173,7 +173,7 @@ pub(crate) unsafe fn buffers_of<'a>(header: *const libc::msghdr) -> &'a [libc::i
         return &[];
     }
     // SAFETY: passed on.
-    unsafe { slice::from_raw_parts(header.msg_iov, header.msg_iovlen) }
+    unsafe { slice::from_raw_parts(header.msg_iov, header.msg_iovlen as _) }
 }
 
 /// Seconds and nanoseconds, as the kernel reads them (`struct __kernel_timespec`).

@@ -55,7 +55,7 @@ fn a_timeout_of_nothing_is_over_at_once(_: &mut Scene) -> Kept {
 
 fn timeouts_end_in_the_order_of_their_deadlines(scene: &mut Scene) -> Kept {
     let mut queue = scene.queue(4);
-    for (number, length_ms) in [(3, 30), (1, 10), (2, 20)] {
+    for (number, length_ms) in [(3, 300), (1, 100), (2, 200)] {
         let timeout = op::timeout(Duration::from_millis(length_ms)).userdata(number);
         queue.queue(timeout)?.detach(&mut queue);
     }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::process::{Command, ExitCode, Output};
 use std::sync::Mutex;
-use std::{env, iter, thread};
+use std::{env, fs, iter, thread};
 
 use corio_aio::OpKind;
 use corio_aio::backend::Kind;
@@ -31,18 +31,20 @@ const AT_ONCE: usize = 2;
 
 /// Starts a process for each run; those with obstacles only if all promises are asked for.
 pub fn all(arguments: &Arguments) -> ExitCode {
-    let plain = Kind::CANDIDATES.map(|backend| Run { backend: Some(backend), ..Run::default() });
+    let backends: Vec<Kind> =
+        Kind::CANDIDATES.into_iter().skip(usize::from(!has_io_uring())).collect();
+    let plain = backends.iter().map(|backend| Run { backend: Some(*backend), ..Run::default() });
     let is_some_only = arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.list;
     let is_kept = if is_some_only {
-        plain.map(|run| run.keep_some()) == [true; Kind::CANDIDATES.len()]
+        plain.filter(|run| !run.keep_some()).count() == 0
     } else {
-        let signals = Kind::CANDIDATES.map(|backend| Run {
+        let signals = backends.iter().map(|backend| Run {
             headline: "interrupted: ",
             circumstances: SIGNALS,
-            backend: Some(backend),
+            backend: Some(*backend),
             ..Run::default()
         });
-        let runs = plain.into_iter().chain(signals).chain(without_io_uring());
+        let runs = plain.chain(signals).chain(without_io_uring());
         let left: Mutex<VecDeque<Run>> = Mutex::new(runs.collect());
         let next = || left.lock().expect("no panic").pop_front();
         let work = || iter::from_fn(next).filter(|run| !run.keep()).count();
@@ -55,8 +57,19 @@ pub fn all(arguments: &Arguments) -> ExitCode {
     ExitCode::from(u8::from(!is_kept))
 }
 
+/// Whether the kernel is new enough for io_uring: Linux 5.17.
+fn has_io_uring() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a kernel's version");
+    let mut numbers = release.split('.').map(|number| number.parse::<u32>());
+    let mut next = || numbers.next().and_then(Result::ok).expect("two numbers");
+    [next(), next()] >= [5, 17]
+}
+
 /// Those in which the kernel has no io_uring, or only some of it.
 fn without_io_uring() -> Vec<Run> {
+    if !has_io_uring() {
+        return vec![Run { headline: "with an old kernel: ", ..Run::default() }];
+    }
     assert_eq!(Run::default().look(), ("uring".into(), 0));
     let refused = |circumstances| Run { circumstances, ..Run::default() };
     assert_eq!(refused("ENOMEM").look(), ("epoll".into(), 1));

@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::thread;
+use std::time::Duration;
 
 use corio_aio::op::{Any, Operation, Value};
 use corio_aio::{self as aio, Cause, Mode, op};
@@ -98,7 +99,7 @@ fn a_send_zc_is_answered_once_also_where_its_chain_ends_before(scene: &mut Scene
         let (ours, mut theirs) = scene.tcp();
         let batch = (
             op::send_zc(ours.try_clone()?, vec![1; 20_000]).soft(),
-            op::link_timeout(std::time::Duration::from_secs(60)).soft(),
+            op::link_timeout(Duration::from_secs(60)).soft(),
             op::send(ours, b"!"),
         );
         let (sent, limit, last) = queue.queue_all(batch)?;
@@ -137,9 +138,15 @@ fn a_send_zc_fails_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
     Ok(())
 }
 
+/// Fills what lies between two sockets. The receiver's side takes more for a while: it is full if
+/// it stays so.
 fn full(ours: &TcpStream) -> Kept {
     ours.set_nonblocking(true)?;
-    while (&*ours).write(&[0; 1 << 16]).is_ok() {}
+    let mut refused = 0u64;
+    while refused < 5 {
+        refused = if (&*ours).write(&[0; 1 << 16]).is_ok() { 0 } else { refused + 1 };
+        thread::sleep(Duration::from_millis(refused * 5));
+    }
     ours.set_nonblocking(false)?;
     Ok(())
 }

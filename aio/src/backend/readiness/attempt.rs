@@ -166,34 +166,12 @@ unsafe fn attempt_others(op: &RawOp, moved: u32, calls: &mut u64) -> Attempt {
             result => Attempt::Done(result),
         },
         // SAFETY: see above.
-        RawOp::WaitId { pidfd, info, options } => unsafe { wait_id(pidfd, info, options) },
-        _ => Attempt::Blocks(moved),
-    }
-}
-
-/// Asks what has become of a process.
-///
-/// # Safety
-///
-/// As for [`attempt`].
-unsafe fn wait_id(pidfd: RawHandle, info: *mut libc::siginfo_t, options: i32) -> Attempt {
-    let op = RawOp::WaitId { pidfd, info, options: options | libc::WNOHANG };
-    // SAFETY: passed on.
-    unsafe { info.write_bytes(0, 1) };
-    // SAFETY: passed on.
-    let result = unsafe { syscall::call(&op) };
-    // SAFETY: all zeros are valid, and so is what the call has written.
-    let info = unsafe { &*info };
-    // SAFETY: the fields are those of a child's signal, or zero.
-    let pid = unsafe { info.si_pid() };
-    match result {
-        // A pidfd is ready when its process has ended, and at no other time.
-        Some(Ok(_)) if pid == 0 && options & (libc::WSTOPPED | libc::WCONTINUED) != 0 => {
-            Attempt::Done(Err(Cause::Unsupported))
+        RawOp::WaitId { pidfd, info, options } => {
+            // SAFETY: see above.
+            let now = unsafe { syscall::wait_id_now(pidfd, info, options) };
+            now.map_or(Attempt::NotReady(0), Attempt::Done)
         }
-        Some(Ok(_)) if pid == 0 => Attempt::NotReady(0),
-        Some(result) => Attempt::Done(result),
-        None => Attempt::Blocks(0),
+        _ => Attempt::Blocks(moved),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod epoll;
+mod notes;
 mod poll;
 mod poller;
 mod socket;
@@ -18,6 +19,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use self::attempt::{Attempt, Side, Way, attempt, rest, supports, way};
+use self::notes::{NOT_THE_NEXT, is_in_vain};
 use self::poller::Ready;
 use self::unsure::{TURNS, UNSURE, Unsure, is_tried_for_ever};
 use self::waiters::{Pending, Place, Waiters};
@@ -163,42 +165,6 @@ impl<P: Poller> Readiness<P> {
         }
     }
 
-    /// Notes what a success says of a descriptor.
-    #[inline]
-    fn note(&mut self, op: &RawOp, count: u32) {
-        let (RawOp::Recv { fd, len, .. } | RawOp::Read { fd, len, .. }) = *op else {
-            return self.note_new(op, count);
-        };
-        if let RawOp::Recv { flags, .. } = *op
-            && flags & NOT_THE_NEXT != 0
-        {
-            return;
-        }
-        // The end of a stream does not go away, and is told at each attempt.
-        match count > 0 && count < len {
-            true => self.waiters.note_short(fd),
-            false => self.waiters.set_drained(fd, false),
-        }
-    }
-
-    /// Notes that a number means a new file, if an operation has made one.
-    #[inline(never)]
-    fn note_new(&mut self, op: &RawOp, count: u32) {
-        match op {
-            RawOp::Socket { .. } | RawOp::Accept { .. } | RawOp::OpenAt { .. } => {
-                self.forget(count as RawHandle);
-            }
-            _ => {}
-        }
-    }
-
-    fn forget(&mut self, fd: RawHandle) {
-        if self.waiters.knows(fd) {
-            self.waiters.forget(fd);
-            self.poller.forget(fd);
-        }
-    }
-
     /// Tries an operation; an answer if it is complete.
     fn try_now(
         &mut self,
@@ -330,18 +296,6 @@ impl<P: Poller> Readiness<P> {
             }
             until_next => until_next,
         }
-    }
-}
-
-/// A receive with one of these does not take what is next.
-const NOT_THE_NEXT: i32 = libc::MSG_PEEK | libc::MSG_OOB;
-
-/// Whether an operation would only find out that nothing is there to read.
-fn is_in_vain(op: &RawOp) -> bool {
-    match *op {
-        RawOp::Read { len, .. } => len > 0,
-        RawOp::Recv { len, flags, .. } => len > 0 && flags & NOT_THE_NEXT == 0,
-        _ => false,
     }
 }
 

@@ -83,6 +83,7 @@ unsafe fn transfer_when_ready(op: &RawOp, moved: u32, calls: &mut u64) -> Attemp
     let (fd, len, events) = match *op {
         RawOp::Read { fd, len, .. } => (fd, len, libc::POLLIN),
         RawOp::Write { fd, len, .. } => (fd, len, libc::POLLOUT),
+        RawOp::Readv { fd, .. } => (fd, u32::MAX, libc::POLLIN),
         _ => return Attempt::Blocks(moved),
     };
     let (mut moved, mut left) = (moved, len);
@@ -101,6 +102,9 @@ unsafe fn transfer_when_ready(op: &RawOp, moved: u32, calls: &mut u64) -> Attemp
             }
             RawOp::Read { fd, buf, len, .. } => {
                 RawOp::Read { fd, buf, len, offset: RawOp::OWN_POSITION }
+            }
+            RawOp::Readv { fd, vectors, count, .. } => {
+                RawOp::Readv { fd, vectors, count, offset: RawOp::OWN_POSITION }
             }
             op => op,
         };
@@ -152,6 +156,12 @@ pub unsafe fn several(op: &RawOp, moved: u32, calls: &mut u64) -> Attempt {
     match result {
         Ok(n) => Attempt::Done(Ok(n)),
         Err(libc::EAGAIN) => Attempt::NotReady(0),
+        // One call takes what is in a pipe, and does not wait for more; Linux before 6.4 has none
+        // for pipes that never waits.
+        // SAFETY: passed on.
+        Err(libc::EOPNOTSUPP) if is_read && kind_of_file(fd) == libc::S_IFIFO => unsafe {
+            transfer_when_ready(op, 0, calls)
+        },
         // SAFETY: passed on.
         Err(libc::EOPNOTSUPP) => unsafe { first_when_ready(op, moved, calls) },
         Err(code) => failed(0, code),

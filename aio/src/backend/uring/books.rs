@@ -28,6 +28,8 @@ struct Started {
     is_soft: bool,
     /// What it was reported with, while the kernel still has its memory.
     first: Option<i32>,
+    /// What it asks to stop.
+    target: Key,
     /// Its neighbours in the chain.
     before: Key,
     after: Key,
@@ -52,7 +54,7 @@ pub struct Books {
     last: Key,
     /// Whether the next operation may be quiet.
     is_quiet: bool,
-    /// Operations whose time is up and that the kernel may not have stopped.
+    /// Operations that were asked to stop, or whose time is up, and that the kernel did not stop.
     overdue: Vec<Key>,
 }
 
@@ -78,7 +80,12 @@ impl Books {
         let (before, after) = (self.last, Key::NONE);
         let is_soft = link == Link::Soft;
         let progress = Progress::Pending;
-        let started = Started { key, kind, progress, quiet, is_soft, first: None, before, after };
+        let target = match *op {
+            RawOp::Cancel { target, .. } => target,
+            _ => Key::NONE,
+        };
+        let first = None;
+        let started = Started { key, kind, progress, quiet, is_soft, first, target, before, after };
         let slot = key.slot();
         if slot >= self.started.len() {
             let nothing = Started { key: Key::NONE, ..started };
@@ -92,7 +99,7 @@ impl Books {
         quiet.is_some()
     }
 
-    /// Takes the operations that are to be asked to stop, as their time is up.
+    /// Takes the operations that are to be asked again to stop.
     pub fn overdue(&mut self) -> impl Iterator<Item = Key> {
         self.overdue.drain(..)
     }
@@ -157,6 +164,12 @@ impl Books {
             self.started[key.slot()].progress = Progress::Expired;
             return;
         }
+        let mut result = result;
+        if matches!(-result, libc::ENOENT | libc::EALREADY) && self.has_started(op.target) {
+            // It is no less in progress if the kernel looked for it in between two of its lists.
+            self.overdue.push(op.target);
+            result = -libc::EALREADY;
+        }
         match answer(op.kind, result) {
             Err(Cause::Expired) if self.is_pending(op.before) => {
                 self.overdue.push(op.before);
@@ -193,6 +206,11 @@ impl Books {
         let progress = if result.is_ok() { Progress::Succeeded } else { Progress::Failed };
         self.started[key.slot()].progress = progress;
         answered.push_back((key, result));
+    }
+
+    /// Whether the operation may be stopped, and does not wait for the one before it.
+    fn has_started(&self, key: Key) -> bool {
+        self.is_stoppable(key) && !self.is_pending(self.started[key.slot()].before)
     }
 
     /// Whether the operation may have succeeded already, without a word.
@@ -274,6 +292,29 @@ mod tests {
         let canceled = Err(Cause::Canceled);
         let expected = [Ok(8), Ok(5), canceled, canceled];
         assert_eq!(answered, keys.iter().copied().zip(expected).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_a_cancel_did_not_find_is_asked_again_if_it_has_started() {
+        let mut books = Books::new();
+        let mut slots = Slots::new();
+        let keys = [slots.insert(()), slots.insert(())];
+        books.note(keys[0], OpKind::Recv, &RECV, Link::Soft, false);
+        books.note(keys[1], OpKind::Recv, &RECV, Link::None, false);
+        books.end_chain();
+        let not_found = Err(Cause::Os(libc::ENOENT));
+        let in_progress = Err(Cause::Os(libc::EALREADY));
+        for (target, asked, again) in
+            [(keys[0], in_progress, vec![keys[0]]), (keys[1], not_found, vec![])]
+        {
+            let (cancel, mut answered) = (slots.insert(()), VecDeque::new());
+            let op = RawOp::Cancel { ring: 0, target };
+            books.note(cancel, OpKind::Cancel, &op, Link::None, false);
+            books.end_chain();
+            books.complete(cancel, -libc::ENOENT, &mut answered);
+            assert_eq!(answered, [(cancel, asked)]);
+            assert_eq!(books.overdue().collect::<Vec<_>>(), again);
+        }
     }
 
     #[test]

@@ -70,7 +70,9 @@ struct Kernel {
     stubborn: Vec<Key>,
     /// Completions that were collected while room was made for a single operation.
     early: VecDeque<Answered>,
-    /// Kinds that are done by plain calls, or not at all.
+    /// Those that wait for a process, which the kernel has as polls of its pidfd.
+    polled: Vec<(Key, RawOp)>,
+    /// Kinds that are done by plain calls, as polls, or not at all.
     plain: Kinds,
     /// Whether `plain` holds those of the recent kinds that this kernel lacks.
     is_probed: bool,
@@ -90,6 +92,7 @@ impl Uring {
             is_quiet: false,
             stubborn: Vec::new(),
             early: VecDeque::new(),
+            polled: Vec::new(),
             is_probed: false,
             plain: syscall::NEVER_WAIT.and(probe::masked()),
             cancels_by_handle,
@@ -162,15 +165,25 @@ unsafe impl Backend for Uring {
 // SAFETY: as for `Uring`.
 unsafe impl Driver for Kernel {
     unsafe fn start(&mut self, key: Key, kind: OpKind, op: &RawOp) -> Option<Result<u32, Cause>> {
+        let mut op = *op;
         if self.plain.contains(kind) {
-            return match syscall::HAS_CALL.contains(kind) {
+            match op {
+                RawOp::WaitId { pidfd, info, options } => {
+                    // SAFETY: passed on.
+                    let now = unsafe { syscall::wait_id_now(pidfd, info, options) };
+                    if now.is_some() {
+                        return now;
+                    }
+                    self.polled.push((key, op));
+                    op = RawOp::Poll { fd: pidfd, events: libc::POLLIN as u32 };
+                }
                 // SAFETY: passed on.
-                true => unsafe { syscall::call(op) },
-                false => Some(Err(Cause::Unsupported)),
-            };
+                _ if syscall::HAS_CALL.contains(kind) => return unsafe { syscall::call(&op) },
+                _ => return Some(Err(Cause::Unsupported)),
+            }
         }
         self.reserve_one();
-        self.push(key, kind, op, Link::None, false);
+        self.push(key, kind, &op, Link::None, false);
         None
     }
 
@@ -343,6 +356,27 @@ impl Kernel {
         self.stubborn.extend(self.books.overdue());
         if is_any_invalid {
             self.name_what_is_unsupported(answered.iter_mut().skip(known));
+        }
+        if !self.polled.is_empty() {
+            self.wait_for_what_is_polled(answered.iter_mut().skip(known));
+        }
+    }
+
+    /// Asks what has become of the processes whose polls are complete.
+    #[cold]
+    fn wait_for_what_is_polled<'a>(&mut self, answered: impl Iterator<Item = &'a mut Answered>) {
+        for (key, result) in answered {
+            let Some(place) = self.polled.iter().position(|(polled, _)| polled == key) else {
+                continue;
+            };
+            if let (_, RawOp::WaitId { pidfd, info, options }) = self.polled.swap_remove(place)
+                && result.is_ok()
+            {
+                // SAFETY: the info is that of an operation that is not answered yet.
+                let now = unsafe { syscall::wait_id_now(pidfd, info, options) };
+                // It has ended, and a debugger keeps it.
+                *result = now.unwrap_or(Err(Cause::InProgress));
+            }
         }
     }
 

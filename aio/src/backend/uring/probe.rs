@@ -89,9 +89,11 @@ pub const RECENT: Kinds = Kinds::NONE
     .with(OpKind::FutexWake)
     .with(OpKind::Ftruncate);
 
-/// Whether operations of this kind can be done: by the kernel, or by a plain call.
+/// Whether operations of this kind can be done: by the kernel, by a plain call, or as another one.
 pub fn supports(ring: &IoUring, kind: OpKind) -> bool {
-    knows(ring, kind) || syscall::HAS_CALL.contains(kind) || kind == OpKind::SendZc
+    knows(ring, kind)
+        || syscall::HAS_CALL.contains(kind)
+        || matches!(kind, OpKind::SendZc | OpKind::WaitId)
 }
 
 /// Those of [`RECENT`] that this kernel lacks.
