@@ -27,6 +27,7 @@ promises![
     a_truncated_datagram_tells_its_length,
     a_recv_of_all_waits_for_all,
     a_recv_of_all_is_short_if_the_peer_closes,
+    a_recv_of_all_that_waits_gets_bytes_and_the_end_that_come_together,
     a_send_of_all_sends_many_megabytes,
     a_linked_send_sends_many_megabytes,
     a_linked_send_that_ends_early_tells_how_far_it_came,
@@ -204,6 +205,18 @@ fn a_recv_of_all_is_short_if_the_peer_closes(scene: &mut Scene) -> Kept {
     let all = op::recv(&ours, &mut buf).wait_all().soft();
     let (received, nop) = aio::complete((all, op::nop()))?;
     assert_eq!((received?, cause(nop)), (4, Cause::Canceled));
+    Ok(())
+}
+
+fn a_recv_of_all_that_waits_gets_bytes_and_the_end_that_come_together(scene: &mut Scene) -> Kept {
+    let (ours, theirs) = scene.unix();
+    let mut queue = scene.queue(4);
+    let received = queue.queue(op::recv(OwnedFd::from(ours), vec![7; 8]).wait_all())?;
+    assert!(queue.complete(Mode::NonBlocking)?.is_empty());
+    give(&theirs, b"half");
+    drop(theirs);
+    queue.complete_all()?;
+    assert_eq!(received.take(&mut queue), Ok(4));
     Ok(())
 }
 

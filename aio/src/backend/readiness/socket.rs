@@ -1,6 +1,6 @@
 //! Operations on sockets that never wait.
 
-use super::attempt::{Attempt, failed, retried};
+use super::attempt::{Attempt, failed, ready_events, retried};
 use crate::handle::RawHandle;
 use crate::op::buffers_of;
 
@@ -12,9 +12,11 @@ use crate::op::buffers_of;
 #[inline]
 pub unsafe fn send(fd: RawHandle, buf: *const u8, len: u32, flags: i32, moved: u32) -> Attempt {
     let now = flags | libc::MSG_DONTWAIT;
-    // SAFETY: passed on.
-    let result = retried(|| unsafe { libc::send(fd, buf.cast(), len as usize, now) });
-    transferred(fd, len.into(), flags, moved, result)
+    until_not_ready(fd, len.into(), flags, moved, |done| {
+        let buf = buf.wrapping_add(done).cast();
+        // SAFETY: passed on.
+        unsafe { libc::send(fd, buf, len as usize - done, now) }
+    })
 }
 
 /// Receives into what is left of a buffer.
@@ -25,28 +27,43 @@ pub unsafe fn send(fd: RawHandle, buf: *const u8, len: u32, flags: i32, moved: u
 #[inline]
 pub unsafe fn receive(fd: RawHandle, buf: *mut u8, len: u32, flags: i32, moved: u32) -> Attempt {
     let now = flags | libc::MSG_DONTWAIT;
-    // SAFETY: passed on.
-    let result = retried(|| unsafe { libc::recv(fd, buf.cast(), len as usize, now) });
-    transferred(fd, len.into(), flags, moved, result)
+    until_not_ready(fd, len.into(), flags, moved, |done| {
+        let buf = buf.wrapping_add(done).cast();
+        // SAFETY: passed on.
+        unsafe { libc::recv(fd, buf, len as usize - done, now) }
+    })
 }
 
-/// What a send or receive of the last `len` bytes has come to.
+/// Sends or receives the last `len` bytes: what is there, or if it is to be all, until the socket is
+/// not ready, for that it is ready is told once only. `call` is told how many bytes are done.
 #[inline]
-pub fn transferred(
+fn until_not_ready(
     fd: RawHandle,
     len: u64,
     flags: i32,
     moved: u32,
-    result: Result<u32, i32>,
+    mut call: impl FnMut(usize) -> isize,
 ) -> Attempt {
-    match result {
-        Ok(n) if u64::from(n) < len && n > 0 && flags & libc::MSG_WAITALL != 0 && is_stream(fd) => {
-            // Peeked bytes are still there, and peeked at again.
-            Attempt::NotReady(if flags & libc::MSG_PEEK != 0 { 0 } else { moved + n })
+    let mut done = 0;
+    loop {
+        match retried(|| call(done as usize)) {
+            Ok(n) => {
+                let is_all = n == 0 || u64::from(done + n) == len;
+                if is_all || flags & libc::MSG_WAITALL == 0 || !is_stream(fd) {
+                    return Attempt::Done(Ok(moved + done + n));
+                }
+                if flags & libc::MSG_PEEK == 0 {
+                    done += n;
+                } else if ready_events(fd, libc::POLLRDHUP as u32) == Ok(0) {
+                    // Peeked bytes are still there, and peeked at again.
+                    return Attempt::NotReady(0);
+                } else {
+                    return Attempt::Done(Ok(n));
+                }
+            }
+            Err(libc::EAGAIN) => return Attempt::NotReady(moved + done),
+            Err(code) => return failed(moved + done, code),
         }
-        Ok(n) => Attempt::Done(Ok(moved + n)),
-        Err(libc::EAGAIN) => Attempt::NotReady(moved),
-        Err(code) => failed(moved, code),
     }
 }
 
@@ -154,25 +171,26 @@ pub unsafe fn message(
     let buffers = unsafe { buffers_of(header) };
     let whole: u64 = buffers.iter().map(|buffer| buffer.iov_len as u64).sum();
     let left = whole - u64::from(moved);
-    if moved == 0 {
+    until_not_ready(fd, left, flags, moved, |done| {
+        if moved == 0 && done == 0 {
+            // SAFETY: passed on.
+            return unsafe { call(fd, header, now) };
+        }
+        let mut skip = moved as usize + done;
+        let rest = buffers.iter().map(|buffer| {
+            let skipped = skip.min(buffer.iov_len);
+            skip -= skipped;
+            let iov_base = buffer.iov_base.wrapping_byte_add(skipped);
+            libc::iovec { iov_base, iov_len: buffer.iov_len - skipped }
+        });
+        let mut rest: Vec<libc::iovec> = rest.collect();
         // SAFETY: passed on.
-        let result = retried(|| unsafe { call(fd, header, now) });
-        return transferred(fd, left, flags, moved, result);
-    }
-    let (mut rest, mut skip) = (Vec::with_capacity(buffers.len()), moved as usize);
-    for buffer in buffers {
-        let skipped = skip.min(buffer.iov_len);
-        skip -= skipped;
-        let iov_base = buffer.iov_base.wrapping_byte_add(skipped);
-        rest.push(libc::iovec { iov_base, iov_len: buffer.iov_len - skipped });
-    }
-    // SAFETY: passed on.
-    let mut header = unsafe { *header };
-    (header.msg_iov, header.msg_control, header.msg_controllen) =
-        (rest.as_mut_ptr(), std::ptr::null_mut(), 0);
-    // SAFETY: the header is a copy, and the list names what is left of the buffers.
-    let result = retried(|| unsafe { call(fd, &mut header, now) });
-    transferred(fd, left, flags, moved, result)
+        let mut header = unsafe { *header };
+        (header.msg_iov, header.msg_control, header.msg_controllen) =
+            (rest.as_mut_ptr(), std::ptr::null_mut(), 0);
+        // SAFETY: the header is a copy, and the list names what is left of the buffers.
+        unsafe { call(fd, &mut header, now) }
+    })
 }
 
 /// Whether a socket carries bytes, and not messages.
