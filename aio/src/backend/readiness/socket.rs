@@ -34,8 +34,8 @@ pub unsafe fn receive(fd: RawHandle, buf: *mut u8, len: u32, flags: i32, moved: 
     })
 }
 
-/// Sends or receives the last `len` bytes: what is there, or if it is to be all, until the socket is
-/// not ready, for that it is ready is told once only. `call` is told how many bytes are done.
+/// Sends or receives the last `len` bytes: what is there, or if it is to be all, until the socket
+/// is not ready, for that it is ready is told once only. `call` is told how many bytes are done.
 #[inline]
 fn until_not_ready(
     fd: RawHandle,
