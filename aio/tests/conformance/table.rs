@@ -216,6 +216,17 @@ fn what_never_starts_happens_to_no_file(scene: &mut Scene) -> Kept {
     Ok(())
 }
 
+/// Connects a socket, whatever interrupts it.
+fn connect(socket: &Socket, address: &SockAddr) -> std::io::Result<()> {
+    loop {
+        match socket.connect(address) {
+            Err(error) if error.raw_os_error() == Some(libc::EISCONN) => return Ok(()),
+            Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
+            result => return result,
+        }
+    }
+}
+
 fn what_never_starts_happens_to_no_socket(scene: &mut Scene) -> Kept {
     let late = over(scene)?;
     let ((ours, theirs), listener, client) = (scene.unix(), scene.listener(), stream());
@@ -254,7 +265,7 @@ fn what_never_starts_happens_to_no_socket(scene: &mut Scene) -> Kept {
     assert_eq!(socket.local_addr()?.as_socket().map(|address| address.port()), Some(0));
     let refused = unix().connect(&unheard).map_err(|error| error.raw_os_error());
     assert_eq!(refused, Err(Some(libc::ECONNREFUSED)));
-    client.connect(&address.into())?;
+    connect(&client, &address.into())?;
     listener.accept()?;
     drop(ours);
     let mut rest = Vec::new();
@@ -299,7 +310,7 @@ fn what_waits_for_a_connection_can_be_canceled(scene: &mut Scene) -> Kept {
     listener.bind(&SockAddr::from(ANY_PORT))?;
     listener.listen(0)?;
     let (first, address) = (stream(), listener.local_addr()?);
-    first.connect(&address)?;
+    connect(&first, &address)?;
     positions::is_canceled_while_it_waits(scene, Any::new(op::connect(&next, address)))
 }
 
