@@ -202,8 +202,15 @@ impl Links {
     }
 
     /// Starts what had to wait for its turn.
+    #[inline]
     pub fn start_delayed(&mut self, driver: &mut impl Driver, answered: &mut VecDeque<Answered>) {
         self.eager = EAGER;
+        if !self.delayed.is_empty() {
+            self.start_all_delayed(driver, answered);
+        }
+    }
+
+    fn start_all_delayed(&mut self, driver: &mut impl Driver, answered: &mut VecDeque<Answered>) {
         for _ in 0..self.delayed.len() {
             let head = self.delayed.pop_front().expect("nobody else takes from it");
             if self.find(head).is_some_and(|linked| linked.state == State::Delayed) {

@@ -270,7 +270,14 @@ impl Kernel {
 
     /// Puts the entries of an operation into the submission queue.
     fn push(&mut self, key: Key, kind: OpKind, op: &RawOp, link: Link, is_quiet: bool) {
-        let op = &self.stand_in(op);
+        let stand_in;
+        let op = match op {
+            RawOp::SendZc { .. } => {
+                stand_in = self.stand_in(op);
+                &stand_in
+            }
+            op => op,
+        };
         let is_quiet = self.books.note(key, kind, op, link, is_quiet);
         if !link.is_linked() {
             self.books.end_chain();
