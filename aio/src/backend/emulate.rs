@@ -61,6 +61,30 @@ pub enum Stop {
     Unknown,
 }
 
+/// Waits as `mode` says, and starts what was waiting for what is complete; `done` is room for it.
+///
+/// # Errors
+///
+/// As for [`Backend::wait`].
+pub fn wait(
+    driver: &mut impl Driver,
+    links: &mut Links,
+    done: &mut VecDeque<Answered>,
+    mode: Mode,
+    answered: &mut VecDeque<Answered>,
+) -> Result<(), Error> {
+    loop {
+        let is_blocking = mode == Mode::Blocking && answered.is_empty();
+        driver.wait(is_blocking, done)?;
+        while let Some(report) = done.pop_front() {
+            links.settle(driver, report, answered);
+        }
+        if mode == Mode::NonBlocking || !answered.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
 /// A backend made of a driver.
 pub struct Emulate<D> {
     driver: D,
@@ -104,16 +128,7 @@ unsafe impl<D: Driver> Backend for Emulate<D> {
 
     fn wait(&mut self, mode: Mode, answered: &mut VecDeque<Answered>) -> Result<(), Error> {
         self.links.start_delayed(&mut self.driver, answered);
-        loop {
-            let is_blocking = mode == Mode::Blocking && answered.is_empty();
-            self.driver.wait(is_blocking, &mut self.done)?;
-            while let Some(report) = self.done.pop_front() {
-                self.links.settle(&mut self.driver, report, answered);
-            }
-            if mode == Mode::NonBlocking || !answered.is_empty() {
-                return Ok(());
-            }
-        }
+        wait(&mut self.driver, &mut self.links, &mut self.done, mode, answered)
     }
 
     fn traffic(&self) -> Traffic {

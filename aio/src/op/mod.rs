@@ -71,8 +71,8 @@ pub use option::{
 };
 pub use pipe::{Pipe, Splice, pipe, splice};
 pub use process::{ChildExit, ChildState, WaitId, Waited, child_exit, wait_id};
-pub(crate) use raw::buffers_of;
 pub use raw::{Answer, RawOp, Timespec};
+pub(crate) use raw::{buffers_of, total};
 pub use socket::{
     Accept, Bind, Connect, Listen, Recv, Send, Shutdown, Socket, accept, bind, connect, listen,
     recv, send, shutdown, socket,

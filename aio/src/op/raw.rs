@@ -157,7 +157,7 @@ impl RawOp {
 }
 
 /// How many bytes buffers hold.
-fn total(buffers: &[libc::iovec]) -> u64 {
+pub(crate) fn total(buffers: &[libc::iovec]) -> u64 {
     buffers.iter().map(|buffer| buffer.iov_len as u64).sum()
 }
 

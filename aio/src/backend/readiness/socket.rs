@@ -2,7 +2,7 @@
 
 use super::attempt::{Attempt, failed, ready_events, retried};
 use crate::handle::RawHandle;
-use crate::op::buffers_of;
+use crate::op::{buffers_of, total};
 
 /// Sends what is left of a buffer.
 ///
@@ -169,8 +169,7 @@ pub unsafe fn message(
     let now = flags | libc::MSG_DONTWAIT;
     // SAFETY: passed on.
     let buffers = unsafe { buffers_of(header) };
-    let whole: u64 = buffers.iter().map(|buffer| buffer.iov_len as u64).sum();
-    let left = whole - u64::from(moved);
+    let left = total(buffers) - u64::from(moved);
     until_not_ready(fd, left, flags, moved, |done| {
         if moved == 0 && done == 0 {
             // SAFETY: passed on.

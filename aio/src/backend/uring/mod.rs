@@ -13,7 +13,7 @@ use io_uring::{IoUring, cqueue, squeue};
 
 use self::books::Books;
 use self::door::Door;
-use super::emulate::{Driver, Stop};
+use super::emulate::{self, Driver, Stop};
 use super::links::Links;
 use super::{Announced, Answered, Backend, Mode, Options, Traffic, syscall};
 use crate::error::{Cause, Error};
@@ -141,16 +141,7 @@ unsafe impl Backend for Uring {
         if self.links.is_empty() {
             return self.kernel.wait(mode == Mode::Blocking, answered);
         }
-        loop {
-            let is_blocking = mode == Mode::Blocking && answered.is_empty();
-            self.kernel.wait(is_blocking, &mut self.done)?;
-            while let Some(report) = self.done.pop_front() {
-                self.links.settle(&mut self.kernel, report, answered);
-            }
-            if mode == Mode::NonBlocking || !answered.is_empty() {
-                return Ok(());
-            }
-        }
+        emulate::wait(&mut self.kernel, &mut self.links, &mut self.done, mode, answered)
     }
 
     fn traffic(&self) -> Traffic {
