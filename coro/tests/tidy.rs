@@ -27,42 +27,4 @@ const TABLES: Tables = Tables {
     exceptions: &[("task", "scheduler"), ("scheduler", "scope")],
 };
 
-fn assert_none(faults: &[String]) {
-    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
-}
-
-#[test]
-fn lines_fit_into_a_hundred_columns() {
-    assert_none(&tidy_rules::lines_that_are_too_long(&TABLES));
-}
-
-#[test]
-fn files_are_short() {
-    assert_none(&tidy_rules::files_that_are_too_long(&TABLES));
-}
-
-#[test]
-fn unsafe_code_is_where_it_is_said_to_be() {
-    assert_none(&tidy_rules::unsafe_code_elsewhere(&TABLES));
-}
-
-#[test]
-fn which_system_this_is_is_asked_in_one_place() {
-    assert_none(&tidy_rules::questions_for_the_system_elsewhere(&TABLES));
-    assert_none(&tidy_rules::too_many_conditions(&TABLES));
-}
-
-#[test]
-fn imports_point_one_way() {
-    assert_none(&tidy_rules::imports_against_the_order(&TABLES));
-}
-
-#[test]
-fn every_file_says_what_is_in_it() {
-    assert_none(&tidy_rules::files_without_a_first_line(&TABLES));
-}
-
-#[test]
-fn nothing_is_left_over() {
-    assert_none(&tidy_rules::leftovers(&TABLES));
-}
+tidy_rules::tests!(TABLES);

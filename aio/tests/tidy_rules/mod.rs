@@ -20,6 +20,53 @@ pub struct Tables {
     pub exceptions: &'static [(&'static str, &'static str)],
 }
 
+/// The tests that hold a crate to its tables.
+macro_rules! tests {
+    ($tables:ident) => {
+        fn assert_none(faults: &[String]) {
+            assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+        }
+
+        #[test]
+        fn lines_fit_into_a_hundred_columns() {
+            assert_none(&$crate::tidy_rules::lines_that_are_too_long(&$tables));
+        }
+
+        #[test]
+        fn files_are_short() {
+            assert_none(&$crate::tidy_rules::files_that_are_too_long(&$tables));
+        }
+
+        #[test]
+        fn unsafe_code_is_where_it_is_said_to_be() {
+            assert_none(&$crate::tidy_rules::unsafe_code_elsewhere(&$tables));
+        }
+
+        #[test]
+        fn which_system_this_is_is_asked_in_one_place() {
+            assert_none(&$crate::tidy_rules::questions_for_the_system_elsewhere(&$tables));
+            assert_none(&$crate::tidy_rules::too_many_conditions(&$tables));
+        }
+
+        #[test]
+        fn imports_point_one_way() {
+            assert_none(&$crate::tidy_rules::imports_against_the_order(&$tables));
+        }
+
+        #[test]
+        fn every_file_says_what_is_in_it() {
+            assert_none(&$crate::tidy_rules::files_without_a_first_line(&$tables));
+        }
+
+        #[test]
+        fn nothing_is_left_over() {
+            assert_none(&$crate::tidy_rules::leftovers(&$tables));
+        }
+    };
+}
+
+pub(crate) use tests;
+
 const MOST_COLUMNS: usize = 100;
 const MOST_LINES: usize = 450;
 const MOST_CFG_LINES_OF_1000: usize = 5;
