@@ -3,6 +3,8 @@
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::sys::watch_forks;
+
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// A number that differs from its parent's in a process made by `fork`, from the first call of
@@ -14,14 +16,14 @@ pub fn generation() -> u32 {
 
 /// Sees to it that forks are counted.
 ///
-/// A process made by a raw `clone` system call is not seen: libc does not see it either.
+/// A process made by a raw `clone` system call is not seen: libc does not see it either. Nor is one
+/// for which there is no memory to remember this; that is no worse than with every other ring.
 pub fn watch() {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
-        // SAFETY: the handler is an `extern "C"` function that does nothing but add to an atomic,
-        // which is allowed in the child of a process with threads. If it can't be registered (no
-        // memory), forks go unseen; that is no worse than every other ring.
-        unsafe { libc::pthread_atfork(None, None, Some(count)) };
+        // SAFETY: the handler does nothing but add to an atomic, which is allowed in the child of a
+        // process with threads.
+        unsafe { watch_forks(count) };
     });
 }
 

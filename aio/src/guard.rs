@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// Ends the process: the kernel may still write to memory that we would have to give back.
+/// Ends the process: memory that somebody uses, as a rule the kernel, would have to be given back.
 #[cold]
 pub fn abort(why: &dyn fmt::Display) -> ! {
-    eprintln!("corio: operations are in flight that can't be waited for: {why}; aborting");
+    eprintln!("corio: memory that is in use would be given back: {why}; aborting");
     std::process::abort();
 }
 
@@ -23,6 +23,6 @@ impl NoUnwind {
 
 impl Drop for NoUnwind {
     fn drop(&mut self) {
-        abort(&"a panic would have released their memory");
+        abort(&"a panic would have released it");
     }
 }

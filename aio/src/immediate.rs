@@ -6,6 +6,7 @@ use crate::backend::{Mode, Options};
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::guard::{self, NoUnwind};
+use crate::key::Key;
 use crate::kind::OpKind;
 use crate::op::Operation;
 use crate::ring::Ring;
@@ -44,7 +45,35 @@ thread_local! {
 ///
 /// If the ring breaks while operations are in flight, the process is aborted: their memory can't
 /// be given back.
-pub fn complete<B: Batch>(mut batch: B) -> Result<B::Results, Error> {
+pub fn complete<B: Batch>(batch: B) -> Result<B::Results, Error> {
+    carry_out(batch, false)
+}
+
+/// Starts all operations of `batch`, and cancels the others when the first is complete; yields the
+/// result of each, in order, when all of them are.
+///
+/// It is a chain that wins, complete to its end, where operations are linked. Those that succeed
+/// in spite of their cancel report their success: nothing is lost.
+///
+/// ```
+/// use corio_aio::{self as aio, Cause, EventSource, op};
+/// # fn main() -> std::io::Result<()> {
+/// let (source, pause) = (EventSource::new()?, std::time::Duration::from_millis(1));
+/// let (waited, paused) = aio::race((op::wait_event_source(&source), op::timeout(pause)))?;
+/// assert_eq!(waited.map_err(|error| error.cause()), Err(Cause::Canceled));
+/// assert_eq!(paused, Ok(()));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Nothing was started: see [`complete`].
+pub fn race<B: Batch>(batch: B) -> Result<B::Results, Error> {
+    carry_out(batch, true)
+}
+
+fn carry_out<B: Batch>(mut batch: B, mut is_race: bool) -> Result<B::Results, Error> {
     let mut ring = take_ring()?;
     let guard = NoUnwind;
     // SAFETY: `batch` stays in this frame, untouched, until the loop below has seen all of it
@@ -52,6 +81,10 @@ pub fn complete<B: Batch>(mut batch: B) -> Result<B::Results, Error> {
     let first = unsafe { ring.start(&mut batch, 0) };
     while ring.completed().is_some() {}
     while ring.in_flight() > 0 {
+        if is_race && ring.is_any_complete(first.unwrap_or(Key::NONE)) {
+            is_race = false;
+            ring.cancel_batch(first.unwrap_or(Key::NONE));
+        }
         if let Err(error) = ring.wait(Mode::Blocking) {
             guard::abort(&error);
         }

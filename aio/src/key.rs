@@ -1,6 +1,6 @@
 //! Keys that never name two things: a slot and its generation, and the table they index.
 
-use std::fmt;
+use std::{fmt, mem};
 
 /// Names one value of a [`Slots`] table, and after it is gone nothing else, ever.
 ///
@@ -162,19 +162,36 @@ impl<T> Slots<T> {
     }
 
     /// Takes the value of `key` out, after which the key is stale.
+    #[inline]
     pub fn remove(&mut self, key: Key) -> Option<T> {
-        self.get(key)?;
-        let entry = &mut self.entries[key.slot()];
-        let next = if entry.generation == u32::MAX { NO_SLOT } else { self.first_free };
-        let State::Held(value) = std::mem::replace(&mut entry.state, State::Free { next }) else {
-            unreachable!("`get` found a value")
-        };
+        let entry = self.entries.get_mut(key.slot())?;
+        if entry.generation != key.generation() || matches!(entry.state, State::Free { .. }) {
+            return None;
+        }
+        let free = State::Free { next: self.first_free };
+        let State::Held(value) = mem::replace(&mut entry.state, free) else { return None };
         if entry.generation < u32::MAX {
             entry.generation += 1;
             self.first_free = key.slot() as u32;
         }
         self.len -= 1;
         Some(value)
+    }
+
+    /// Gives the value of `key` another key, after which the former is stale; yields that key.
+    ///
+    /// It does what `remove` and `insert` would do, at a fraction of their cost.
+    #[inline]
+    pub fn renew(&mut self, key: Key) -> Option<Key> {
+        let entry = self.entries.get_mut(key.slot())?;
+        if entry.generation != key.generation() || matches!(entry.state, State::Free { .. }) {
+            return None;
+        }
+        if entry.generation == u32::MAX {
+            return self.remove(key).map(|value| self.insert(value));
+        }
+        entry.generation += 1;
+        Some(Key::new(key.slot() as u32, entry.generation))
     }
 
     /// The keys and values held, by slot.
@@ -237,6 +254,20 @@ mod tests {
         slots.remove(last);
         assert_eq!(slots.insert(2).slot(), 1);
         assert_eq!(slots.insert(3).slot(), 2);
+    }
+
+    #[test]
+    fn a_value_whose_key_is_renewed_has_that_key_only() {
+        let mut slots = Slots::new();
+        let old = slots.insert("kept");
+        let new = slots.renew(old).unwrap();
+        assert_eq!((slots.get(old), slots.get(new)), (None, Some(&"kept")));
+        assert_eq!((slots.renew(old), slots.len(), new.slot()), (None, 1, old.slot()));
+        slots.entries[0].generation = u32::MAX;
+        let last = Key::new(0, u32::MAX);
+        let moved = slots.renew(last).unwrap();
+        assert_eq!((slots.get(last), slots.get(moved), slots.len()), (None, Some(&"kept"), 1));
+        assert_eq!(moved.slot(), 1, "the slot whose generations are used up is retired");
     }
 
     #[test]

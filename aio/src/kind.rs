@@ -214,31 +214,6 @@ impl Kinds {
     /// No kind.
     pub const NONE: Kinds = Kinds(0);
 
-    /// Those that the OS always gets as far as trying, so that a mistake in their arguments fails
-    /// them in their turn instead of failing their whole chain at once.
-    pub(crate) const ALWAYS_TRIED: Kinds = Kinds::NONE
-        .with(OpKind::Nop)
-        .with(OpKind::Read)
-        .with(OpKind::Write)
-        .with(OpKind::Fsync)
-        .with(OpKind::Fallocate)
-        .with(OpKind::Fadvise)
-        .with(OpKind::SyncFileRange)
-        .with(OpKind::Close)
-        .with(OpKind::Accept)
-        .with(OpKind::Connect)
-        .with(OpKind::Send)
-        .with(OpKind::Recv)
-        .with(OpKind::Shutdown)
-        .with(OpKind::SendMsg)
-        .with(OpKind::RecvMsg)
-        .with(OpKind::SendZc)
-        .with(OpKind::ReadTty)
-        .with(OpKind::ChildExit)
-        .with(OpKind::NotifyEventSource)
-        .with(OpKind::WaitEventSource)
-        .with(OpKind::CloseEventSource);
-
     /// These and `kind`.
     pub const fn with(self, kind: OpKind) -> Kinds {
         Kinds(self.0 | 1 << kind as u32)

@@ -3,12 +3,14 @@
 //! ```
 //! use corio_aio::{self as aio, op::{self, Operation}};
 //! # fn main() -> std::io::Result<()> {
-//! let (client, server) = std::os::unix::net::UnixStream::pair()?;
-//! let mut buf = [0; 64];
+//! let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+//! let (server, _) = listener.accept()?;
+//! let mut buf = [0; 9];
 //! let (.., n) = aio::multi((
 //!     op::send(&client, b"hey ").soft(),
 //!     op::send(&client, b"there").soft(),
-//!     op::recv(&server, &mut buf),
+//!     op::recv(&server, &mut buf).wait_all(),
 //! ))?;
 //! assert_eq!(&buf[..n], b"hey there");
 //! # Ok(())
@@ -22,6 +24,7 @@
 //! - [`backend`](mod@backend): what carries operations out: Linux's io_uring, epoll or poll, or one
 //!   of the program's own. The first that works here serves, unless the environment variable
 //!   `CORIO_BACKEND` or [`Options::backend`] names one; [`backend()`] says which.
+//! - [`console`]: the input of a Windows console as the bytes that a Unix terminal sends.
 //! - [`scripted`]: a simulated system to test against, with faults, orders and a time of its own.
 //!
 //! A cancel is a request: an operation that has succeeded by then reports its success, and
@@ -30,6 +33,7 @@
 #[expect(unsafe_code, reason = "hands pointers to the kernel")]
 pub mod backend;
 mod batch;
+pub mod console;
 #[expect(unsafe_code, reason = "erases types and scopes")]
 mod dynamic;
 mod error;
@@ -47,15 +51,22 @@ pub mod op;
 #[expect(unsafe_code, reason = "passes the contract of the backend on")]
 pub mod ring;
 pub mod scripted;
+#[expect(unsafe_code, reason = "calls the system")]
+mod sys;
+mod waker;
 
 pub use backend::{Mode, Options, Traffic, backend};
 pub use batch::{Batch, Lowering};
 pub use dynamic::{Done, Dynamic, Handler, Queue, Queueable, Ticket};
 pub use error::{Cause, Error};
 pub use event::EventSource;
-pub use handle::{Closable, Closing, Cwd, Descriptor, IntoClosable, IntoDescriptor, RawHandle};
-pub use immediate::{complete, multi, single, supports};
+pub use handle::{
+    BorrowedDescriptor, Closable, Closing, Cwd, Descriptor, IntoClosable, IntoDescriptor,
+    OwnedDescriptor, RawHandle,
+};
+pub use immediate::{complete, multi, race, single, supports};
 pub use key::Id;
 pub use kind::{Kinds, OpKind};
 pub use ring::Ring;
-pub use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+pub use sys::net::{Domain, Protocol, SockAddr, Socket, Type};
+pub use waker::Waker;

@@ -1,20 +1,23 @@
 //! The ring: keys, batches and answers over one backend. What completes operations for a thread,
 //! a queue or a scheduler is built on it.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use crate::backend::{Announced, Answered, Backend, Chosen, Mode, Options, Traffic};
 use crate::batch::Lowering;
 use crate::error::{Cause, Error};
 use crate::fork;
 use crate::guard::abort;
-use crate::handle;
+use crate::handle::{self, BorrowedDescriptor, RawHandle};
 use crate::key::{Id, Key, Slots};
 use crate::kind::OpKind;
 use crate::op::{Answer, RawOp};
+use crate::waker::Waker;
 
 /// The layer to build an executor on: batches go in, keys come out.
 ///
@@ -32,6 +35,9 @@ pub struct Ring {
     answered: VecDeque<Answered>,
     /// Whether the report of a linked success may wait for the rest of its chain.
     is_quiet: bool,
+    /// Whether somebody polls the backend's descriptor: it is to be readable no longer than needed.
+    is_polled: Cell<bool>,
+    has_waker: bool,
     id: u64,
     fork_generation: u32,
     /// A ring is of one thread: some kernels refuse others, and so do we.
@@ -40,9 +46,30 @@ pub struct Ring {
 
 struct Slot {
     owner: u32,
+    kind: OpKind,
+    /// Whether the next one is of the same chain.
+    is_linked: bool,
     next: Key,
-    answer: Option<Result<u32, Cause>>,
+    progress: Progress,
 }
+
+/// How far an operation has come.
+#[derive(Clone, Copy)]
+enum Progress {
+    /// It was not told to be complete; the descriptor that it works on, or a number below 0.
+    InFlight { fd: RawHandle },
+    /// It was told to be complete.
+    Complete(Result<u32, Cause>),
+}
+
+impl Slot {
+    fn is_complete(&self) -> bool {
+        matches!(self.progress, Progress::Complete(_))
+    }
+}
+
+/// One is written for each operation.
+const _: () = assert!(size_of::<Slot>() == 24);
 
 impl Ring {
     /// Sets a ring up, for the calling thread.
@@ -62,6 +89,8 @@ impl Ring {
             in_flight: 0,
             answered: VecDeque::new(),
             is_quiet: true,
+            is_polled: Cell::new(false),
+            has_waker: false,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             fork_generation: fork::generation(),
             _not_send: PhantomData,
@@ -81,6 +110,89 @@ impl Ring {
     /// What has gone to and fro so far.
     pub fn traffic(&self) -> Traffic {
         self.backend.traffic()
+    }
+
+    /// A descriptor that is readable when a [`wait`](Ring::wait) has something to collect: for a
+    /// loop of somebody else's that polls it.
+    ///
+    /// Before that loop goes to sleep, call `wait(Mode::NonBlocking)` until nothing is complete
+    /// after it: that hands over what was started. It may sleep until the descriptor is readable or
+    /// [`next_deadline`](Ring::next_deadline) has come; then call `wait` again. It may be readable
+    /// though nothing is complete. Don't read from it. Once somebody has asked for it, each wait
+    /// takes one more call of the OS.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use corio_aio::{Mode, Options, Ring, op};
+    /// use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    ///
+    /// let mut ring = Ring::new(&Options::default())?;
+    /// let mut batch = (op::timeout(Duration::from_millis(1)),);
+    /// // SAFETY: the batch is not used again before it is complete.
+    /// let key = unsafe { ring.start(&mut batch, 0) }?;
+    /// loop {
+    ///     ring.wait(Mode::NonBlocking)?;
+    ///     if let Some(complete) = ring.completed() {
+    ///         assert_eq!(complete, (0, key));
+    ///         break;
+    ///     }
+    ///     let now = Instant::now();
+    ///     let left = ring.next_deadline().map(|next| next.saturating_duration_since(now));
+    ///     let left = left.and_then(|left| Timespec::try_from(left).ok());
+    ///     let readable = ring.descriptor()?;
+    ///     poll(&mut [PollFd::new(&readable, PollFlags::IN)], left.as_ref())?;
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`Cause::Unsupported`]: the backend has none: `poll`, or one of the program's own.
+    /// - [`Cause::Os`]: the process has no descriptors left.
+    pub fn descriptor(&self) -> Result<BorrowedDescriptor<'_>, Error> {
+        self.is_polled.set(true);
+        self.backend.descriptor()
+    }
+
+    /// What ends a [`wait`](Ring::wait) from any thread, or the next one where it does not wait;
+    /// such a wait may find nothing complete. Once it was asked for, a blocking wait waits also if
+    /// nothing is in flight, and may end though nobody woke it. The
+    /// [`descriptor`](Ring::descriptor) is readable on a wake.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use corio_aio::{Mode, Options, Ring};
+    /// let mut ring = Ring::new(&Options::default())?;
+    /// let (waker, (sender, inbox)) = (ring.waker()?, mpsc::channel());
+    /// let other = std::thread::spawn(move || {
+    ///     sender.send("hey").unwrap();
+    ///     waker.wake();
+    /// });
+    /// let message = loop {
+    ///     match inbox.try_recv() {
+    ///         Ok(message) => break message,
+    ///         Err(_) => ring.wait(Mode::Blocking)?,
+    ///     }
+    /// };
+    /// assert_eq!(message, "hey");
+    /// # other.join().unwrap();
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`Cause::Unsupported`]: the backend has none; those of this crate have.
+    /// - [`Cause::Os`]: the process has no descriptors left.
+    pub fn waker(&mut self) -> Result<Waker, Error> {
+        let waker = self.backend.waker()?;
+        self.has_waker = true;
+        Ok(waker)
+    }
+
+    /// When [`wait`](Ring::wait) has something to do next, whatever the
+    /// [`descriptor`](Ring::descriptor) says: at the earliest timeout, or before. `None`: never.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.backend.next_deadline()
     }
 
     /// Names the operation of `key` in all rings.
@@ -129,7 +241,10 @@ impl Ring {
             if is_head && (!whole || first == Key::NONE) {
                 self.backend.begin(&announced, &mut self.answered);
             }
-            let key = self.slots.insert(Slot { owner, next: Key::NONE, answer: None });
+            let progress = Progress::InFlight { fd: op.descriptor().unwrap_or(-1) };
+            let (kind, is_linked) = (shape.kind, shape.link.is_linked());
+            let slot = Slot { owner, kind, is_linked, next: Key::NONE, progress };
+            let key = self.slots.insert(slot);
             match self.slots.get_mut(last) {
                 Some(slot) => slot.next = key,
                 None => first = key,
@@ -145,7 +260,7 @@ impl Ring {
             unsafe {
                 self.backend.start(key, shape.kind, op, shape.link, &mut self.answered);
             }
-            is_head = !shape.link.is_linked();
+            is_head = !is_linked;
             if is_head {
                 handle::begin_chain();
             }
@@ -173,8 +288,17 @@ impl Ring {
     ///
     /// It is a request: one that succeeds in the meantime reports its success.
     pub fn cancel(&mut self, key: Key) {
-        if self.slots.get(key).is_some_and(|slot| slot.answer.is_none()) && !self.is_forked() {
+        if self.slots.get(key).is_some_and(|slot| !slot.is_complete()) && !self.is_forked() {
             self.backend.cancel(key, &mut self.answered);
+        }
+    }
+
+    /// [Cancels](Ring::cancel) the operations of a batch, which starts with `first`.
+    pub fn cancel_batch(&mut self, first: Key) {
+        let mut key = first;
+        while key != Key::NONE {
+            self.cancel(key);
+            key = self.next(key);
         }
     }
 
@@ -191,23 +315,29 @@ impl Ring {
     /// for any more, and so its memory can't be given back either.
     pub fn wait(&mut self, mode: Mode) -> Result<(), Error> {
         if self.is_forked() {
-            let unanswered = self.slots.iter().filter(|(_, slot)| slot.answer.is_none());
+            let unanswered = self.slots.iter().filter(|(_, slot)| !slot.is_complete());
             self.answered = unanswered.map(|(key, _)| (key, Err(Cause::Forked))).collect();
             return Ok(());
         }
-        if self.in_flight == 0 {
+        if self.in_flight == 0 && !self.is_polled.get() && !self.has_waker {
             return Ok(());
         }
-        let mode = if self.answered.is_empty() { mode } else { Mode::NonBlocking };
+        let may_block = (self.in_flight > 0 || self.has_waker) && self.answered.is_empty();
+        let mode = if may_block { mode } else { Mode::NonBlocking };
         self.backend.wait(mode, &mut self.answered)
+    }
+
+    /// Whether [`completed`](Ring::completed) has something to say.
+    pub fn has_completed(&self) -> bool {
+        !self.answered.is_empty()
     }
 
     /// The next operation that is complete: its owner and its key. Each is told once.
     pub fn completed(&mut self) -> Option<(u32, Key)> {
         let (key, result) = self.answered.pop_front()?;
         let slot = self.slots.get_mut(key).expect("a key is answered before it is taken");
-        debug_assert!(slot.answer.is_none(), "a key is answered once");
-        slot.answer = Some(result);
+        debug_assert!(!slot.is_complete(), "a key is answered once");
+        slot.progress = Progress::Complete(result);
         self.in_flight -= 1;
         Some((slot.owner, key))
     }
@@ -215,6 +345,37 @@ impl Ring {
     /// Lets each operation be told as soon as it is complete, also a linked one.
     pub(crate) fn tell_each(&mut self) {
         self.is_quiet = false;
+    }
+
+    /// What an operation is that was started and not told to be complete: its kind, and the
+    /// descriptor that it works on, if there is one. `None` for any other key.
+    ///
+    /// ```
+    /// use corio_aio::{Descriptor, Mode, OpKind, Options, Ring, op, op::Operation};
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let theirs = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// let (ours, _) = listener.accept()?;
+    /// let (mut ring, mut buf) = (Ring::new(&Options::default())?, [0; 8]);
+    /// let mut batch = (op::recv(&ours, &mut buf).soft(), op::nop());
+    /// // SAFETY: the batch and what it borrows are not used again before the ring is dropped.
+    /// let key = unsafe { ring.start(&mut batch, 0) }?;
+    /// assert_eq!(ring.describe(key), Some((OpKind::Recv, Some(ours.raw()))));
+    /// assert_eq!(ring.describe(ring.next(key)), Some((OpKind::Nop, None)));
+    /// drop(theirs);
+    /// while ring.in_flight() > 0 {
+    ///     ring.wait(Mode::Blocking)?;
+    ///     while ring.completed().is_some() {}
+    /// }
+    /// assert_eq!(ring.describe(key), None);
+    /// # drop(ring);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn describe(&self, key: Key) -> Option<(OpKind, Option<RawHandle>)> {
+        let slot = self.slots.get(key)?;
+        match slot.progress {
+            Progress::InFlight { fd } => Some((slot.kind, (fd >= 0).then_some(fd))),
+            Progress::Complete(_) => None,
+        }
     }
 
     /// Takes the answer of an operation that is complete, and the key of the one after it in its
@@ -225,19 +386,36 @@ impl Ring {
     /// If it was not told to be complete ([`completed`](Ring::completed)), or was taken before.
     pub fn take(&mut self, key: Key) -> (Answer, Key) {
         let slot = self.slots.remove(key).expect("the answer was not taken before");
-        let result = slot.answer.expect("the operation is complete");
+        let Progress::Complete(result) = slot.progress else { panic!("it is not complete") };
         // SAFETY: a descriptor in an answer was made for it; the slot that held it is gone.
         (unsafe { Answer::new(result) }, slot.next)
     }
 
     /// Whether the operation of `key` was told to be complete, and was not taken.
     pub fn is_complete(&self, key: Key) -> bool {
-        self.slots.get(key).is_some_and(|slot| slot.answer.is_some())
+        self.slots.get(key).is_some_and(|slot| slot.is_complete())
+    }
+
+    /// Whether one of the chains of a batch, which starts with `first`, is complete to its end; an
+    /// operation that is not linked is a chain of its own. None of them was taken.
+    pub fn is_any_complete(&self, first: Key) -> bool {
+        let (mut key, mut is_whole) = (first, true);
+        while let Some(slot) = self.slots.get(key) {
+            is_whole &= slot.is_complete();
+            if !slot.is_linked {
+                if is_whole {
+                    return true;
+                }
+                is_whole = true;
+            }
+            key = slot.next;
+        }
+        false
     }
 
     /// Whether the operation of `key` is complete, was not taken, and failed.
     pub(crate) fn has_failed(&self, key: Key) -> bool {
-        self.slots.get(key).is_some_and(|slot| matches!(slot.answer, Some(Err(_))))
+        self.slots.get(key).is_some_and(|slot| matches!(slot.progress, Progress::Complete(Err(_))))
     }
 
     /// The key of the operation after that of `key` in its batch, while neither is taken.
@@ -251,7 +429,7 @@ impl Drop for Ring {
         if self.is_forked() {
             return;
         }
-        let unanswered = self.slots.iter().filter(|(_, slot)| slot.answer.is_none());
+        let unanswered = self.slots.iter().filter(|(_, slot)| !slot.is_complete());
         let keys: Vec<Key> = unanswered.map(|(key, _)| key).collect();
         for key in keys {
             self.cancel(key);

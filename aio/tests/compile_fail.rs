@@ -15,6 +15,7 @@ const SENTENCES: [(&str, &str); 6] = [
     ),
 ];
 
+#[cfg(target_os = "linux")]
 #[test]
 fn what_must_not_compile_does_not() {
     let cases = trybuild::TestCases::new();
@@ -23,7 +24,13 @@ fn what_must_not_compile_does_not() {
     cases.compile_fail("tests/compile_fail/*.rs");
 }
 
+#[cfg(not(target_os = "linux"))]
 #[test]
+#[ignore = "the compiler's words are the same everywhere, and looked at on Linux"]
+fn what_must_not_compile_does_not() {}
+
+#[test]
+#[cfg_attr(target_os = "wasi", ignore = "the folder of the sources is not to be seen")]
 fn the_wrong_batch_is_refused_with_a_plain_sentence() {
     for (file, sentence) in SENTENCES {
         let path = format!("{}/tests/compile_fail/{file}", env!("CARGO_MANIFEST_DIR"));

@@ -1,6 +1,7 @@
 //! The command line: which workload, and how much of it.
 
 use crate::Workload;
+#[cfg(target_os = "linux")]
 use crate::differential::Settings;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
@@ -10,10 +11,11 @@ use std::num::NonZeroUsize;
 pub struct Options {
     /// The systems to run beside corio, each one that the workload knows.
     pub rivals: Vec<&'static str>,
+    /// Whether a rival may fail, because none was asked for by its name.
+    pub may_fail: bool,
     /// How often each system runs in each setting.
     pub rounds: NonZeroUsize,
-    /// Round trips of one run, all connections together, or sleeps, all tasks together, instead of
-    /// the setting's own number.
+    /// Operations of one run, whatever they are, instead of the setting's own number.
     pub round_trips: Option<NonZeroUsize>,
     /// One JSON object a line instead of a table.
     pub json: bool,
@@ -24,6 +26,7 @@ pub enum Request<'w> {
     /// Run this workload.
     Run(&'w Workload, Options),
     /// Compare what programs come to on each backend.
+    #[cfg(target_os = "linux")]
     Compare(Settings),
     /// Say what can be asked for.
     Help,
@@ -38,6 +41,7 @@ pub fn parse(
     if name == "--help" || name == "-h" {
         return Ok(Request::Help);
     }
+    #[cfg(target_os = "linux")]
     if name == "differential" {
         return Settings::parse(arguments).map(Request::Compare);
     }
@@ -47,6 +51,7 @@ pub fn parse(
         .ok_or_else(|| format!("unknown workload `{name}`"))?;
     let mut options = Options {
         rivals: Vec::new(),
+        may_fail: false,
         rounds: NonZeroUsize::new(9).expect("nine is not zero"),
         round_trips: None,
         json: false,
@@ -54,7 +59,15 @@ pub fn parse(
     while let Some(flag) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("`{flag}` needs a value"));
         match flag.as_str() {
-            "--rivals" => options.rivals = rivals(workload, &value()?)?,
+            "--rivals" => {
+                let list = value()?;
+                options.may_fail = list == "all";
+                options.rivals = if options.may_fail {
+                    workload.rivals.to_vec()
+                } else {
+                    rivals(workload, &list)?
+                };
+            }
             "--rounds" => options.rounds = number(&flag, &value()?)?,
             "--round-trips" => options.round_trips = Some(number(&flag, &value()?)?),
             "--json" => options.json = true,
@@ -68,8 +81,10 @@ pub fn parse(
 /// What can be asked for.
 pub fn usage(workloads: &[Workload]) -> String {
     let mut text = String::from(
-        "usage: corio-bench <workload> [--rivals a,b] [--rounds 9] [--round-trips N] [--json]\n\n\
-         corio always runs. Of sleeps, --round-trips says how many there are.\n\nworkloads:\n",
+        "usage: corio-bench <workload> [--rivals a,b|all] [--rounds 9] [--round-trips N] [--json]\n\n\
+         corio always runs. Of all rivals, those that can't run here are left out.\n\
+         --round-trips says how many operations a run has, whatever they are.\n\n\
+         workloads:\n",
     );
     for Workload { name, about, rivals, .. } in workloads {
         writeln!(text, "  {name}  {about}").expect("a String takes every write");
@@ -78,7 +93,7 @@ pub fn usage(workloads: &[Workload]) -> String {
         }
     }
     text.push_str(
-        "\nor: corio-bench differential [--programs 1000] [--seed N]\n\n\
+        "\nor, on Linux: corio-bench differential [--programs 1000] [--seed N]\n\n\
          Random programs on each backend; fails if two of them disagree.\n",
     );
     text
@@ -128,6 +143,14 @@ mod tests {
     }
 
     #[test]
+    fn all_rivals_are_those_that_the_workload_knows_and_may_fail() {
+        let request = parse(WORKLOADS, ["spawns", "--rivals", "all"].map(String::from).into_iter());
+        let Ok(Request::Run(workload, options)) = request else { panic!("the line is right") };
+        assert_eq!(options.rivals, workload.rivals);
+        assert!(options.may_fail);
+    }
+
+    #[test]
     fn a_full_line_is_understood() {
         let line = "ping_pong --rivals raw-uring,tokio --rounds 3 --round-trips 100 --json";
         let request = parse(WORKLOADS, line.split_whitespace().map(String::from));
@@ -135,6 +158,7 @@ mod tests {
         assert_eq!(workload.name, "ping_pong");
         let expected = Options {
             rivals: vec!["raw-uring", "tokio"],
+            may_fail: false,
             rounds: NonZeroUsize::new(3).expect("not zero"),
             round_trips: NonZeroUsize::new(100),
             json: true,

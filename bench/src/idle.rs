@@ -2,7 +2,7 @@
 //! that never come.
 
 use crate::arguments::Options;
-use crate::contest::{self, Series};
+use crate::contest::{self, Series, Setting};
 use crate::measure::{Sample, after_warm_up};
 use crate::ping_pong::{self, corio::exchange};
 use crate::report::Ratio;
@@ -11,43 +11,38 @@ use corio::{Scheduler, Task};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io;
-use std::os::fd::OwnedFd;
 
 /// What a round trip costs beside many is compared with what it costs beside one.
-pub const RATIO: Ratio =
-    Ratio { metric: "cpu_ratio_to_idle_1", is_floor: |one, _| one.setting == SETTINGS[0].0 };
+pub const RATIO: Ratio = Ratio {
+    metric: "cpu_ratio_to_idle_1",
+    of: |sample| sample.cpu,
+    is_floor: |one, _| one.setting == SETTINGS[0].name,
+};
 
 /// The settings: how many connections are idle.
-const SETTINGS: [(&str, usize); 2] = [("idle 1", 1), ("idle 10000", 10_000)];
-
-/// Round trips of one run.
-const ROUND_TRIPS: usize = 20_000;
+const SETTINGS: [Setting<usize>; 2] = [
+    Setting { name: "idle 1", lanes: 1, operations: 20_000, shape: 1 },
+    Setting { name: "idle 10000", lanes: 1, operations: 20_000, shape: 10_000 },
+];
 
 /// How many connections may wait at a listener, which the system limits.
 const BACKLOG: usize = 1_000;
 
 /// Runs corio through both settings in turn, and all rounds.
 pub fn run(options: &Options) -> io::Result<Vec<Series>> {
-    let series = SETTINGS.map(|(setting, _)| Series {
-        setting,
-        system: "corio",
-        backend: ping_pong::backend_of_corio(),
-        operations: options.round_trips.map_or(ROUND_TRIPS, usize::from),
-        samples: Vec::new(),
-    });
-    let mut heats = [Vec::from(series)];
-    contest::interleave(&mut heats, options.rounds.get(), |series| {
-        let setting = SETTINGS.iter().find(|(name, _)| *name == series.setting);
-        once(setting.expect("a series is made from a setting").1, series.operations)
-    })?;
-    Ok(heats.into_iter().flatten().collect())
+    contest::race(
+        options,
+        &SETTINGS,
+        |_| ping_pong::backend_of_corio(),
+        |_, setting, round_trips| once(setting.shape, round_trips),
+    )
 }
 
 /// Makes the round trips while `idle` connections wait.
 fn once(idle: usize, round_trips: usize) -> io::Result<Sample> {
     let (connections, _listeners) = connections(idle)?;
     let (client, server) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
-    let busy = [(OwnedFd::from(client), OwnedFd::from(server))];
+    let busy = [(client, server)];
     Scheduler::with(corio::Options::default(), |scheduler| {
         let waiting = connections.iter().map(|socket| {
             scheduler.spawn(move || corio::io::single(op::recv(socket, &mut [0; 64])))

@@ -1,11 +1,16 @@
 //! Samples to figures: minimum, median and maximum over the rounds, as JSON lines or as a table.
 
+use crate::Workload;
 use crate::contest::Series;
+use crate::measure::{Sample, Unit};
+use std::time::Duration;
 
-/// A comparison of CPU.
+/// A comparison of times.
 pub struct Ratio {
     /// Its name, as in the report.
     pub metric: &'static str,
+    /// Which time is compared.
+    pub of: fn(&Sample) -> Duration,
     /// Whether the first series is what the second one is compared with.
     pub is_floor: fn(&Series, &Series) -> bool,
 }
@@ -27,25 +32,32 @@ struct Spread {
     rounds: usize,
 }
 
-/// Prints every figure of `series`, then the ratios to the floor, corio's last.
-pub fn print(workload: &str, to: &Ratio, series: &[Series], json: bool) {
-    let mut lines: Vec<Line<'_>> = series.iter().flat_map(figures).collect();
+/// Prints every figure of `series`, then the ratios to the floor, corio's last; and beside them, who
+/// did not run.
+pub fn print(workload: &Workload, series: &[Series], json: bool) {
+    let mut lines: Vec<Line<'_>> =
+        series.iter().flat_map(|one| figures(one, workload.unit)).collect();
     let mut ratios: Vec<Line<'_>> =
-        series.iter().filter_map(|one| ratio(to, one, series)).collect();
+        series.iter().filter_map(|one| ratio(&workload.ratio, one, series)).collect();
     ratios.sort_by_key(|line| line.series.system == "corio");
     lines.extend(ratios);
     if json {
-        lines.iter().for_each(|line| println!("{}", line.json(workload)));
+        lines.iter().for_each(|line| println!("{}", line.json(workload.name)));
     } else {
         table(&lines);
+    }
+    for Series { setting, system, failure, .. } in series {
+        if let Some(failure) = failure {
+            eprintln!("{setting}, {system}: did not run: {failure}");
+        }
     }
 }
 
 /// The figures of one series, each over its rounds.
-fn figures(series: &Series) -> impl Iterator<Item = Line<'_>> {
+fn figures(series: &Series, unit: Unit) -> impl Iterator<Item = Line<'_>> {
     let mut metrics: Vec<(&'static str, Vec<f64>)> = Vec::new();
     for sample in &series.samples {
-        for (metric, value) in sample.figures(series.operations) {
+        for (metric, value) in sample.figures(series.operations, unit) {
             match metrics.iter_mut().find(|(name, _)| *name == metric) {
                 Some((_, values)) => values.push(value),
                 None => metrics.push((metric, vec![value])),
@@ -55,15 +67,16 @@ fn figures(series: &Series) -> impl Iterator<Item = Line<'_>> {
     metrics.into_iter().map(|(metric, values)| Line { series, metric, spread: spread(values) })
 }
 
-/// The CPU of `series` in parts of the floor's, each round by itself; `None` for the floor itself
+/// The time of `series` in parts of the floor's, each round by itself; `None` for the floor itself
 /// and where it did not run.
 fn ratio<'a>(to: &Ratio, series: &'a Series, all: &[Series]) -> Option<Line<'a>> {
     let floor = all.iter().find(|one| (to.is_floor)(one, series))?;
-    if std::ptr::eq(floor, series) || series.samples.is_empty() {
+    if std::ptr::eq(floor, series) || series.samples.is_empty() || floor.samples.is_empty() {
         return None;
     }
     let rounds = series.samples.iter().zip(&floor.samples);
-    let values = rounds.map(|(ours, floors)| ours.cpu.as_secs_f64() / floors.cpu.as_secs_f64());
+    let seconds = |sample| (to.of)(sample).as_secs_f64();
+    let values = rounds.map(|(ours, floors)| seconds(ours) / seconds(floors));
     Some(Line { series, metric: to.metric, spread: spread(values.collect()) })
 }
 
@@ -93,12 +106,12 @@ impl Line<'_> {
 /// Prints one line a figure, the columns aligned.
 fn table(lines: &[Line<'_>]) {
     println!(
-        "{:<10} {:<10} {:<8} {:<22} {:>9} {:>9} {:>9}",
+        "{:<15} {:<13} {:<8} {:<22} {:>9} {:>9} {:>9}",
         "setting", "system", "backend", "metric", "min", "median", "max"
     );
     for Line { series, metric, spread: Spread { min, median, max, .. } } in lines {
         println!(
-            "{:<10} {:<10} {:<8} {metric:<22} {min:>9.3} {median:>9.3} {max:>9.3}",
+            "{:<15} {:<13} {:<8} {metric:<22} {min:>9.3} {median:>9.3} {max:>9.3}",
             series.setting, series.system, series.backend
         );
     }
@@ -107,9 +120,8 @@ fn table(lines: &[Line<'_>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::{Counts, Sample};
+    use crate::measure::Counts;
     use crate::ping_pong::RATIO;
-    use std::time::Duration;
 
     fn series(system: &'static str, cpu_ms: &[u64]) -> Series {
         let sample = |ms: &u64| Sample {
@@ -118,7 +130,7 @@ mod tests {
             counts: Counts::Syscalls(6_000),
         };
         let samples = cpu_ms.iter().map(sample).collect();
-        Series { setting: "tcp x1", system, backend: "uring".into(), operations: 1_000, samples }
+        Series { samples, ..Series::new("tcp x1", system, "uring".into(), 1_000) }
     }
 
     #[test]
@@ -135,12 +147,17 @@ mod tests {
         assert_eq!(line.spread, Spread { min: 1.5, median: 1.75, max: 2.0, rounds: 2 });
         assert!(ratio(&RATIO, &all[1], &all).is_none());
         assert!(ratio(&RATIO, &all[0], &all[..1]).is_none());
+        let without_floor = [series("corio", &[20]), series("raw-uring", &[])];
+        assert!(ratio(&RATIO, &without_floor[0], &without_floor).is_none());
     }
 
     #[test]
     fn a_json_line_has_the_agreed_shape() {
         let corio = series("corio", &[10, 12, 20]);
-        let line = figures(&corio).next().expect("there are figures").json("ping_pong");
+        let line = figures(&corio, Unit::Microseconds)
+            .next()
+            .expect("there are figures")
+            .json("ping_pong");
         let expected = concat!(
             r#"{"workload":"ping_pong","setting":"tcp x1","system":"corio","backend":"uring","#,
             r#""metric":"cpu_us_per_op","min":10.0000,"median":12.0000,"max":20.0000,"rounds":3}"#

@@ -20,7 +20,37 @@ use crate::scheduler;
 /// Nothing was started: see [`aio::complete`](corio_aio::complete).
 #[inline]
 pub fn complete<B: Batch>(batch: B) -> Result<B::Results, Error> {
-    scheduler::complete(batch)
+    scheduler::complete::<B, false>(batch)
+}
+
+/// Starts all operations of `batch`, and cancels the others when the first is complete; yields the
+/// result of each, in order, when all of them are.
+///
+/// It is a chain that wins, complete to its end, where operations are linked; a failure is an end,
+/// too. Those that succeed in spite of their cancel report their success: nothing is lost. For a
+/// race of closures, see [`race`](crate::race()).
+///
+/// ```
+/// use corio::{aio::{Cause, op}, io};
+/// # fn main() -> std::io::Result<()> {
+/// let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+/// corio::scope(|s| {
+///     s.spawn(|| io::single(op::send(&theirs, b"ping"))).detach();
+///     let (mut buf, hour) = ([0; 16], std::time::Duration::from_secs(3600));
+///     let (received, timeout) = io::race((op::recv(&ours, &mut buf), op::timeout(hour)))?;
+///     assert_eq!(received, Ok(4));
+///     assert_eq!(timeout.map_err(|error| error.cause()), Err(Cause::Canceled));
+///     std::io::Result::Ok(())
+/// })?
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Nothing was started: see [`aio::complete`](corio_aio::complete).
+#[inline]
+pub fn race<B: Batch>(batch: B) -> Result<B::Results, Error> {
+    scheduler::complete::<B, true>(batch)
 }
 
 /// Completes all operations of `batch`; yields what each yields, or the failure that the others

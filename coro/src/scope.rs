@@ -4,27 +4,49 @@
 use std::io;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::time::Instant;
 
 use corio_aio as aio;
-use corio_aio::Mode;
-use corio_aio::key::Key;
+use corio_aio::guard::NoUnwind;
+use corio_aio::{Mode, OwnedDescriptor};
 
+use crate::handle::Handle;
+use crate::info::TaskInfo;
+use crate::options::SpawnOptions;
 use crate::scheduler::{self, Core};
-use crate::task::Task;
+use crate::scope_record::{ScopePointer, ScopeRecord};
+use crate::stack::Guards;
+use crate::task::{Task, TaskRef};
 
 /// How a scheduler is set up.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// How its ring is.
     pub ring: aio::Options,
-    /// How many bytes of address space a task's stack takes, beside its guard page. Memory is
-    /// taken only as far down as the task has ever been.
+    /// How many bytes of address space a task's stack takes, beside its guard page: rounded up to
+    /// whole pages and to 16 KiB. Memory is taken only as far down as the task has ever been.
+    ///
+    /// A task that needs more ends the process, with a report that names it; see
+    /// [`with_stack`](crate::with_stack).
     pub stack_size: usize,
+    /// How many stacks keep their memory while no task runs on them, at most: so many of the usual
+    /// size, and half as many of each other one that was asked for. Of those beyond, the system
+    /// gets the memory back, many at once: of the usual size when they have been idle for a second
+    /// or two, as long as the scheduler runs, and of others at once. A task that starts on one of
+    /// those pays for the page faults again.
+    pub idle_stacks: usize,
+    /// How the page below each stack is made one that can't be touched.
+    pub guards: Guards,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { ring: aio::Options::DEFAULT, stack_size: 256 * 1024 }
+        Options {
+            ring: aio::Options::DEFAULT,
+            stack_size: 256 * 1024,
+            idle_stacks: 1024,
+            guards: Guards::Batched,
+        }
     }
 }
 
@@ -32,11 +54,11 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Scope<'scope, 'env: 'scope> {
     scheduler: u64,
-    key: Key,
+    /// It keeps the scope on its thread.
+    record: ScopePointer,
     /// Invariant both, as in `std::thread::Scope`.
     _scope: PhantomData<&'scope mut &'scope ()>,
     _env: PhantomData<&'env mut &'env ()>,
-    _not_send: PhantomData<*mut ()>,
 }
 
 impl<'scope> Scope<'scope, '_> {
@@ -60,43 +82,78 @@ impl<'scope> Scope<'scope, '_> {
         &'scope self,
         f: F,
     ) -> io::Result<Task<'scope, T>> {
-        self.spawn_at(Location::caller(), f)
+        self.spawn_at(Location::caller(), SpawnOptions::new(), f)
     }
 
-    fn spawn_at<T: 'scope, F: FnOnce() -> T + 'scope>(
+    /// As [`try_spawn`](Scope::try_spawn), set up as `options` say.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: the process has no memory, no mappings or no addresses left.
+    #[track_caller]
+    pub fn spawn_with<T: 'scope, F: FnOnce() -> T + 'scope>(
+        &'scope self,
+        options: SpawnOptions<'scope>,
+        f: F,
+    ) -> io::Result<Task<'scope, T>> {
+        self.spawn_at(Location::caller(), options, f)
+    }
+
+    pub(crate) fn spawn_at<T: 'scope, F: FnOnce() -> T + 'scope>(
         &'scope self,
         spawned_at: &'static Location<'static>,
+        options: SpawnOptions<'scope>,
         f: F,
     ) -> io::Result<Task<'scope, T>> {
         let spawned = scheduler::with_id(self.scheduler, |core| {
             // SAFETY: what outlives `'scope` is good until the call that made this scope has seen
             // all of its tasks end; it waits for that on return and on panic.
-            unsafe { core.spawn(self.key, spawned_at, f) }
+            unsafe { core.spawn(self.record, spawned_at, options, f) }
         });
         spawned.expect("the scheduler of a scope outlives it").map(Task::new)
     }
 
     /// Asks all tasks of the scope to stop, newest first; see [`Task::cancel`].
     pub fn cancel(&self) {
-        scheduler::with_id(self.scheduler, |core| core.cancel_scope(self.key));
+        scheduler::with_id(self.scheduler, |core| core.cancel_scope(self.record));
+    }
+
+    /// Calls `f`; if a task calls, what it waits for in `f` is canceled when the scope fails.
+    pub(crate) fn fail_fast<R>(&self, f: impl FnOnce() -> R) -> R {
+        if scheduler::current().is_none() {
+            return f();
+        }
+        let result = scheduler::with_id(self.scheduler, |core| core.fail_fast(self.record, f));
+        let result = result.expect("the scheduler of a scope outlives it");
+        result.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// Asks all tasks of the scope to stop, and `opener`, the task that opened it, as long as it
+    /// is in [`fail_fast`](Scope::fail_fast).
+    pub(crate) fn fail(&self, opener: Option<TaskRef>) {
+        let opener = opener.map(|task| task.key);
+        scheduler::with_id(self.scheduler, |core| core.fail(self.record, opener));
     }
 }
 
 /// Opens a scope on `core`, and returns when its tasks have ended.
 fn open<'env, R>(core: &Core, f: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R) -> R {
-    let key = core.begin_scope();
-    let scope = Scope {
-        scheduler: core.id(),
-        key,
-        _scope: PhantomData,
-        _env: PhantomData,
-        _not_send: PhantomData,
-    };
+    let record = ScopeRecord::new();
+    // SAFETY: the record stays in this frame until `end_scope` has seen to it that nobody uses the
+    // pointer any more; no unwind leaves the frame sooner.
+    let record = unsafe { ScopePointer::new(&record) };
+    core.begin_scope(record);
+    let scope = Scope { scheduler: core.id(), record, _scope: PhantomData, _env: PhantomData };
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
+    let guard = NoUnwind;
     if result.is_err() {
-        core.cancel_scope(key);
+        core.cancel_scope(record);
+        if core.is_outermost(record) {
+            core.drop_jobs();
+        }
     }
-    let panic = core.end_scope(key);
+    let panic = core.end_scope(record);
+    guard.release();
     match (result, panic) {
         (Err(panic), _) | (Ok(_), Some(panic)) => resume_unwind(panic),
         (Ok(value), None) => value,
@@ -175,7 +232,7 @@ fn with_core<R>(options: Options, f: impl FnOnce(&Core) -> R) -> io::Result<R> {
 pub fn run<T>(main: impl FnOnce() -> T) -> io::Result<T> {
     let spawned_at = Location::caller();
     let joined = Scheduler::with(Options::default(), |scheduler| {
-        let task = scheduler.scope.spawn_at(spawned_at, main)?;
+        let task = scheduler.scope.spawn_at(spawned_at, SpawnOptions::new(), main)?;
         scheduler.run()?;
         io::Result::Ok(task.join())
     });
@@ -191,12 +248,25 @@ pub fn run<T>(main: impl FnOnce() -> T) -> io::Result<T> {
 /// - `ENOMEM`: the process has no memory, or no mappings, left.
 #[track_caller]
 pub fn spawn<T: 'static>(f: impl FnOnce() -> T + 'static) -> io::Result<Task<'static, T>> {
+    spawn_with(SpawnOptions::new(), f)
+}
+
+/// As [`spawn`], set up as `options` say.
+///
+/// # Errors
+///
+/// Those of [`spawn`].
+#[track_caller]
+pub fn spawn_with<T: 'static>(
+    options: SpawnOptions<'static>,
+    f: impl FnOnce() -> T + 'static,
+) -> io::Result<Task<'static, T>> {
     let spawned_at = Location::caller();
     let spawned = scheduler::with_current(|core| {
         // SAFETY: nothing is borrowed.
-        unsafe { core.spawn(core.outermost_scope(), spawned_at, f) }
+        Some(unsafe { core.spawn(core.outermost_scope()?, spawned_at, options, f) })
     });
-    let spawned = spawned.unwrap_or_else(|| Err(io::ErrorKind::Unsupported.into()));
+    let spawned = spawned.flatten().unwrap_or_else(|| Err(io::ErrorKind::Unsupported.into()));
     spawned.map(Task::new)
 }
 
@@ -251,7 +321,27 @@ impl<'scope, 'env> Scheduler<'scope, 'env> {
     /// `ENOMEM`: the process has no memory, or no mappings, left.
     #[track_caller]
     pub fn spawn<T: 'scope>(&self, f: impl FnOnce() -> T + 'scope) -> io::Result<Task<'scope, T>> {
-        self.scope.spawn_at(Location::caller(), f)
+        self.scope.spawn_at(Location::caller(), SpawnOptions::new(), f)
+    }
+
+    /// As [`spawn`](Scheduler::spawn), set up as `options` say.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: the process has no memory, no mappings or no addresses left.
+    #[track_caller]
+    pub fn spawn_with<T: 'scope>(
+        &self,
+        options: SpawnOptions<'scope>,
+        f: impl FnOnce() -> T + 'scope,
+    ) -> io::Result<Task<'scope, T>> {
+        self.scope.spawn_at(Location::caller(), options, f)
+    }
+
+    /// Its tasks, also those that have ended and were not joined; see [`tasks`](crate::tasks).
+    pub fn tasks(&self) -> Vec<TaskInfo> {
+        scheduler::with_id(self.scope.scheduler, Core::list_tasks)
+            .expect("the scheduler of a scope outlives it")
     }
 
     /// One turn: runs the tasks that are ready; or, if none is, hands their operations over and
@@ -263,6 +353,69 @@ impl<'scope, 'env> Scheduler<'scope, 'env> {
     /// - A task called it: it can't run the scheduler that runs it.
     pub fn tick(&self, mode: Mode) -> io::Result<()> {
         scheduler::with_id(self.scope.scheduler, |core| core.tick(mode))
+            .expect("the scheduler of a scope outlives it")
+    }
+
+    /// A descriptor for a loop of somebody else's, which polls it beside its own: it is readable
+    /// when [`tick`](Scheduler::tick) has something to do.
+    ///
+    /// That loop calls `tick(Mode::NonBlocking)`, once in each of its rounds, and then sleeps until
+    /// the descriptor is readable or [`next_deadline`](Scheduler::next_deadline) has come. Nothing
+    /// is missed: neither operations nor timers, nor what other threads wake and send. Between that
+    /// look at the deadline and the sleep it leaves the scheduler and its tasks alone.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use corio::aio::{Mode, op};
+    /// use corio::{Options, Scheduler, io};
+    /// use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// Scheduler::with(Options::default(), |scheduler| {
+    ///     let readable = scheduler.descriptor()?;
+    ///     let task = scheduler.spawn(|| io::single(op::timeout(Duration::from_millis(1))))?;
+    ///     loop {
+    ///         scheduler.tick(Mode::NonBlocking)?;
+    ///         if task.is_complete() {
+    ///             break;
+    ///         }
+    ///         let (next, now) = (scheduler.next_deadline(), Instant::now());
+    ///         let left = next.map(|next| next.saturating_duration_since(now));
+    ///         let left = left.and_then(|left| Timespec::try_from(left).ok());
+    ///         poll(&mut [PollFd::new(&readable, PollFlags::IN)], left.as_ref())?;
+    ///     }
+    ///     Ok(task.join()??)
+    /// })?
+    /// # }
+    /// ```
+    ///
+    /// Ask for it once, and keep it: each call makes another one. It may be readable though nothing
+    /// is to be done; and the OS may interrupt the sleep (`EINTR`) where it has work for the ring,
+    /// which is a wake like any other. From the first call on, each turn that does not wait takes
+    /// some calls of the OS.
+    ///
+    /// On io_uring one thing is missed: a wait for an [`EventSource`](aio::EventSource), or for
+    /// another eventfd. Linux 6.18 tells the poller of the first, and then of no more. What is of
+    /// [`sync`](crate::sync) is not concerned.
+    ///
+    /// The scheduler is not `AsFd` itself, because that can't fail.
+    ///
+    /// # Errors
+    ///
+    /// - `Unsupported`: the backend has none: `poll`, or one of the program's own. The loop can
+    ///   call `tick` at intervals then: nothing ends its sleep.
+    /// - `EMFILE`, `ENFILE`: no descriptor is left.
+    pub fn descriptor(&self) -> io::Result<OwnedDescriptor> {
+        scheduler::with_id(self.scope.scheduler, Core::descriptor)
+            .expect("the scheduler of a scope outlives it")
+    }
+
+    /// When [`tick`](Scheduler::tick) has something to do next, whatever the
+    /// [`descriptor`](Scheduler::descriptor) says: at the earliest timeout; at once, while tasks
+    /// are ready, or something was started or sent that the last `tick(Mode::NonBlocking)` did not
+    /// see. `None`: never.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        scheduler::with_id(self.scope.scheduler, Core::next_deadline)
             .expect("the scheduler of a scope outlives it")
     }
 
@@ -285,5 +438,11 @@ impl<'scope, 'env> Scheduler<'scope, 'env> {
     /// Asks all tasks to stop, newest first; see [`Task::cancel`].
     pub fn cancel(&self) {
         self.scope.cancel();
+    }
+
+    /// What starts tasks on it from other threads.
+    pub fn handle(&self) -> Handle {
+        scheduler::with_id(self.scope.scheduler, Handle::new)
+            .expect("the scheduler of a scope outlives it")
     }
 }

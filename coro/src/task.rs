@@ -1,133 +1,16 @@
-//! What a scheduler knows of a task, and what others hold of it.
+//! What others hold of a task: its name, and the handle that joins it.
 
 use std::any::Any;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::panic::Location;
-use std::ptr::NonNull;
-use std::thread;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use corio_aio::key::Key;
-use corosensei::{Coroutine, Yielder};
 
+use crate::record::{Ended, Wait, text_of};
 use crate::scheduler::{self, Core};
-use crate::stack::Stack;
-
-/// What a task panicked with.
-pub(crate) type Payload = Box<dyn Any + Send>;
-
-/// The books on one task, kept by its scheduler.
-pub(crate) struct Record {
-    /// Absent while it runs, and after it has ended.
-    pub coroutine: Option<Coroutine<(), (), (), Stack>>,
-    /// How it suspends itself; on its own stack, from its first instruction to its last.
-    pub yielder: *const Yielder<(), ()>,
-    pub wait: Wait,
-    pub is_canceled: bool,
-    /// Whether what it was parked for has come.
-    pub was_woken: bool,
-    /// The operations that it waits for: the first one's key, and how many are not complete.
-    pub batch: Key,
-    pub remaining: usize,
-    /// Its scope, and its neighbours among the tasks of that.
-    pub scope: Key,
-    pub older: Key,
-    pub newer: Key,
-    /// Who joins it.
-    pub joiner: Key,
-    /// Whether nobody will.
-    pub is_detached: bool,
-    pub result: ResultSlot,
-    /// After it has ended: its stack, with its result on it.
-    pub stack: Option<Stack>,
-    pub spawned_at: &'static Location<'static>,
-}
-
-/// What a task is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wait {
-    /// It runs, or is about to.
-    Nothing,
-    /// For operations to complete.
-    Operations,
-    /// For `wakeup`.
-    Wakeup(u32),
-    /// For something of `sync`.
-    Sync,
-    /// For another task to end.
-    Join(Key),
-    /// For the tasks of a scope to end.
-    Scope(Key),
-    /// For nothing any more.
-    Ended,
-}
-
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Wait::Nothing => f.write_str("runs"),
-            Wait::Operations => f.write_str("waits for operations"),
-            Wait::Wakeup(state) => write!(f, "is parked with state {state}"),
-            Wait::Sync => f.write_str("waits for another task to let it go on"),
-            Wait::Join(_) => f.write_str("joins another task"),
-            Wait::Scope(_) => f.write_str("waits for the tasks of its scope"),
-            Wait::Ended => f.write_str("has ended"),
-        }
-    }
-}
-
-/// Where a task leaves its result: on its own stack, above all that it uses.
-#[derive(Clone, Copy)]
-pub(crate) struct ResultSlot {
-    place: NonNull<()>,
-    settle: unsafe fn(NonNull<()>) -> Option<Payload>,
-}
-
-impl ResultSlot {
-    /// Reserves the place on `stack`.
-    pub fn reserve<T>(stack: &mut Stack) -> ResultSlot {
-        ResultSlot { place: stack.reserve::<thread::Result<T>>().cast(), settle: settle::<T> }
-    }
-
-    /// Leaves the result there.
-    ///
-    /// # Safety
-    ///
-    /// The place was reserved for this `T`, its stack was not given back, and it holds nothing.
-    pub unsafe fn put<T>(self, result: thread::Result<T>) {
-        // SAFETY: the caller's promise.
-        unsafe { self.place.cast::<thread::Result<T>>().write(result) };
-    }
-
-    /// Takes the result away.
-    ///
-    /// # Safety
-    ///
-    /// The place was reserved for this `T`, its stack was not given back, and it holds a result.
-    pub unsafe fn take<T>(self) -> thread::Result<T> {
-        // SAFETY: the caller's promise.
-        unsafe { self.place.cast::<thread::Result<T>>().read() }
-    }
-
-    /// Drops the result that nobody took; yields what the task panicked with.
-    ///
-    /// # Safety
-    ///
-    /// The stack was not given back, and the place holds a result.
-    pub unsafe fn settle(self) -> Option<Payload> {
-        // SAFETY: the caller's promise; the function is the one of the type that it was made for.
-        unsafe { (self.settle)(self.place) }
-    }
-}
-
-/// # Safety
-///
-/// The place holds a `thread::Result<T>`.
-unsafe fn settle<T>(place: NonNull<()>) -> Option<Payload> {
-    // SAFETY: the caller's promise.
-    unsafe { place.cast::<thread::Result<T>>().read() }.err()
-}
 
 /// The answer of what would suspend a task that was asked to stop.
 ///
@@ -155,8 +38,13 @@ pub enum JoinError {
     /// It panicked, with this.
     Panicked(Box<dyn Any + Send>),
     /// It can't end while the caller waits: the caller is unwinding, or is inside of another
-    /// scheduler than the task. Or its scheduler is gone, and the result with it.
+    /// scheduler than the task. Or its scheduler is gone, or its result was taken already.
     Unreachable,
+    /// It was canceled before it was started: [`JoinHandle::cancel`](crate::JoinHandle::cancel).
+    Canceled,
+    /// It was not started: the scheduler or pool that it was sent to had ended, or was asked to, or
+    /// had no memory for its stack.
+    Lost,
 }
 
 impl JoinError {
@@ -168,7 +56,7 @@ impl JoinError {
     pub fn resume(self) -> ! {
         match self {
             JoinError::Panicked(payload) => std::panic::resume_unwind(payload),
-            JoinError::Unreachable => panic!("{self}"),
+            _ => panic!("{self}"),
         }
     }
 }
@@ -183,11 +71,11 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             JoinError::Panicked(payload) => {
-                let text = payload.downcast_ref::<&str>().copied();
-                let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-                write!(f, "the task panicked: {}", text.unwrap_or("(not with a text)"))
+                write!(f, "the task panicked: {}", text_of(payload))
             }
             JoinError::Unreachable => f.write_str("the task can't be waited for from here"),
+            JoinError::Canceled => f.write_str("the task was canceled before it was started"),
+            JoinError::Lost => f.write_str("the task was not started: its scheduler has ended"),
         }
     }
 }
@@ -212,6 +100,11 @@ pub struct TaskRef {
 }
 
 impl TaskRef {
+    /// What [`SpawnOptions::name`](crate::SpawnOptions::name) called it, until it was joined.
+    pub fn name(&self) -> Option<String> {
+        self.with(|core| core.name_of(self.key))?
+    }
+
     /// The state that it is [parked](crate::park) with, if it is.
     pub fn state(&self) -> Option<u32> {
         match self.with(|core| core.wait_of(self.key)) {
@@ -234,7 +127,8 @@ impl TaskRef {
     ///
     /// It is a request: what it waits for is canceled, it gets the true result of that, and
     /// everything after that would suspend it answers `Canceled` instead. While it joins a task or
-    /// waits for a scope, that task or scope is asked as well.
+    /// waits for a scope, that task or scope is asked as well. While it is in a
+    /// [`shield`](crate::shield) it does not notice.
     pub fn cancel(&self) {
         self.with(|core| core.cancel(self.key));
     }
@@ -242,6 +136,32 @@ impl TaskRef {
     /// Whether it has ended.
     pub fn is_complete(&self) -> bool {
         !matches!(self.with(|core| core.wait_of(self.key)), Some(Some(wait)) if wait != Wait::Ended)
+    }
+
+    /// How many bytes of its stack it has used at the same time, at most, from its start until this
+    /// moment, or until its end if it was not joined yet: if it was spawned
+    /// [`measured`](crate::SpawnOptions::measured). What it does inside of
+    /// [`with_stack`](crate::with_stack) is on another stack.
+    ///
+    /// It counts whole pages, so that it can be a page too much, and with them what the scheduler
+    /// keeps on the stack; a page that the system has moved to a swap device is not seen, if it is
+    /// the lowest.
+    ///
+    /// ```
+    /// use corio::SpawnOptions;
+    /// # fn main() -> std::io::Result<()> {
+    /// corio::scope(|s| {
+    ///     let task = s.spawn_with(SpawnOptions::new().measured(), || {
+    ///         std::hint::black_box([1_u8; 50_000]);
+    ///     })?;
+    ///     let used = task.stack_used().unwrap();
+    ///     assert!((50_000..200_000).contains(&used));
+    ///     Ok(task.join()?)
+    /// })?
+    /// # }
+    /// ```
+    pub fn stack_used(&self) -> Option<usize> {
+        self.with(|core| core.stack_used(self.key))?
     }
 
     fn with<R>(&self, f: impl FnOnce(&Core) -> R) -> Option<R> {
@@ -278,25 +198,29 @@ impl<T> Task<'_, T> {
     /// - [`JoinError::Panicked`]: it panicked.
     /// - [`JoinError::Unreachable`]: it can't end while the caller waits.
     pub fn join(self) -> Result<T, JoinError> {
-        let joined = self.task.with(|core| {
-            if !core.wait_for_task(self.task.key) {
-                return Err(JoinError::Unreachable);
-            }
-            let (result, stack) = core.take_result(self.task.key).ok_or(JoinError::Unreachable)?;
-            // SAFETY: the slot was reserved for the type of the task's closure, which is that of
-            // this handle; the task has ended, so that it holds a result, and nobody took it: the
-            // record of the task was here until now.
-            let result = unsafe { result.take::<T>() };
-            core.give_stack(stack);
-            result.map_err(JoinError::Panicked)
-        });
+        let joined =
+            self.task.with(|core| core.join(self.task.key).map(|ended| Self::take(core, ended)));
         std::mem::forget(self);
-        joined.unwrap_or(Err(JoinError::Unreachable))
+        joined.flatten().unwrap_or(Err(JoinError::Unreachable))
+    }
+
+    /// Takes the result of the handle's task, which has ended.
+    fn take(core: &Core, ended: Ended) -> Result<T, JoinError> {
+        // SAFETY: the task's closure yields a `T`, as its handle says; nobody took it: the
+        // scheduler knew the task until now.
+        let result = unsafe { ended.take::<T>() };
+        core.give_back(ended);
+        result.map_err(JoinError::Panicked)
     }
 
     /// Gives its result up. It goes on, and its scope waits for it.
     pub fn detach(self) {
         drop(self);
+    }
+
+    /// See [`TaskRef::name`].
+    pub fn name(&self) -> Option<String> {
+        self.task.name()
     }
 
     /// See [`TaskRef::cancel`].
@@ -307,6 +231,11 @@ impl<T> Task<'_, T> {
     /// See [`TaskRef::is_complete`].
     pub fn is_complete(&self) -> bool {
         self.task.is_complete()
+    }
+
+    /// See [`TaskRef::stack_used`].
+    pub fn stack_used(&self) -> Option<usize> {
+        self.task.stack_used()
     }
 
     /// See [`TaskRef::state`].
@@ -322,6 +251,23 @@ impl<T> Task<'_, T> {
     /// See [`TaskRef::wakeup_if`].
     pub fn wakeup_if(&self, state: u32) -> bool {
         self.task.wakeup_if(state)
+    }
+}
+
+/// Yields what [`join`](Task::join) would. Dropping the future detaches the task.
+impl<T> Future for Task<'_, T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let waker = context.waker().clone();
+        let polled = self.task.with(|core| {
+            let polled = core.poll_end(self.task.key, waker)?;
+            if polled.is_pending() && scheduler::stands_still(self.task.scheduler) {
+                return None;
+            }
+            Some(polled.map(|ended| Self::take(core, ended)))
+        });
+        polled.flatten().unwrap_or(Poll::Ready(Err(JoinError::Unreachable)))
     }
 }
 

@@ -5,11 +5,14 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use corio::aio::op::{self, Operation};
 use corio::{Scope, io};
+
+mod system;
+
+use system::{Stream, pair};
 
 /// Counts the allocations of each thread, so that the harness's own are left out.
 struct Counting;
@@ -45,7 +48,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-const ROUNDS: usize = 10_000;
+const ROUNDS: usize = 20_000;
 
 /// How many allocations the work takes, once it has been done before.
 fn allocations(work: impl Fn(usize)) -> usize {
@@ -56,7 +59,7 @@ fn allocations(work: impl Fn(usize)) -> usize {
 }
 
 /// Sends and receives, in one batch, as often as `rounds` says.
-fn exchange(socket: &UnixStream, rounds: usize) {
+fn exchange(socket: &Stream, rounds: usize) {
     // The peer may be a message ahead: there is room for one.
     let mut buf = [0; 9];
     for _ in 0..rounds {
@@ -67,7 +70,7 @@ fn exchange(socket: &UnixStream, rounds: usize) {
 
 fn round_trips<'scope>(
     s: &'scope Scope<'scope, '_>,
-    (client, server): &'scope (UnixStream, UnixStream),
+    (client, server): &'scope (Stream, Stream),
     rounds: usize,
 ) {
     let client = s.spawn(move || exchange(client, rounds));
@@ -85,6 +88,12 @@ fn timeouts<'scope>(s: &'scope Scope<'scope, '_>, rounds: usize) {
     task.join().unwrap();
 }
 
+fn limits(rounds: usize) {
+    for round in 0..rounds {
+        assert_eq!(corio::timeout(Duration::from_secs(3600), || round), Ok(round));
+    }
+}
+
 fn spawns<'scope>(s: &'scope Scope<'scope, '_>, rounds: usize) {
     for round in 0..rounds {
         let at_once = s.spawn(move || [round; 8]);
@@ -98,10 +107,11 @@ fn spawns<'scope>(s: &'scope Scope<'scope, '_>, rounds: usize) {
 
 #[test]
 fn what_was_done_before_is_done_again_without_an_allocation() {
-    let sockets = UnixStream::pair().unwrap();
+    let sockets = pair();
     corio::scope(|s| {
         assert_eq!(allocations(|rounds| round_trips(s, &sockets, rounds)), 0, "round trips");
         assert_eq!(allocations(|rounds| timeouts(s, rounds)), 0, "timeouts");
+        assert_eq!(s.spawn(|| allocations(limits)).join().unwrap(), 0, "time limits");
         assert_eq!(allocations(|rounds| spawns(s, rounds)), 0, "spawns, from outside of tasks");
         let inside = s.spawn(|| allocations(|rounds| spawns(s, rounds)));
         assert_eq!(inside.join().unwrap(), 0, "spawns, from a task");

@@ -5,7 +5,6 @@
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::time::Duration;
@@ -14,19 +13,18 @@ use corio::aio::op::{self, Operation};
 use corio::aio::{Closing, Cwd, Domain, Mode, SockAddr, Type};
 use corio::{Options, Scheduler, io};
 
-const ROUNDS: usize = 150;
+mod system;
 
-/// How many descriptors this process has open.
-fn open() -> usize {
-    fs::read_dir("/proc/self/fd").expect("a list of descriptors").count()
-}
+use system::{Listener, Stream, descriptors, pair};
+
+const ROUNDS: usize = 150;
 
 /// Runs `work` again and again; no descriptor may be left over.
 fn leaks_none(what: &str, work: impl Fn(usize)) {
     work(0); // the thread's ring is made, and kept
-    let before = open();
+    let before = descriptors();
     (1..=ROUNDS).for_each(&work);
-    assert_eq!(open(), before, "{what}");
+    assert_eq!(descriptors(), before, "{what}");
 }
 
 fn unwind() -> ! {
@@ -36,8 +34,8 @@ fn unwind() -> ! {
 fn scopes(_: usize) {
     corio::scope(|s| {
         let inner =
-            s.spawn(|| corio::run(|| io::single(op::socket(Domain::UNIX, Type::STREAM, None))));
-        let forgotten = s.spawn(|| UnixStream::pair().unwrap());
+            s.spawn(|| corio::run(|| io::single(op::socket(Domain::IPV4, Type::STREAM, None))));
+        let forgotten = s.spawn(pair);
         std::mem::forget(forgotten);
         inner.join().unwrap().unwrap().unwrap();
     })
@@ -45,19 +43,19 @@ fn scopes(_: usize) {
 }
 
 fn panics(round: usize) {
-    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let (ours, _theirs) = pair();
     let panic = catch_unwind(AssertUnwindSafe(|| {
         corio::scope(|s| {
             for _ in 0..3 {
                 s.spawn(|| {
-                    let socket = io::single(op::socket(Domain::UNIX, Type::STREAM, None)).unwrap();
+                    let socket = io::single(op::socket(Domain::IPV4, Type::STREAM, None)).unwrap();
                     let _ = io::single(op::recv(&ours, vec![0; 8]));
                     drop(socket);
                 })
                 .detach();
             }
             let sockets = s.spawn(|| {
-                let _socket = io::single(op::socket(Domain::UNIX, Type::STREAM, None));
+                let _socket = io::single(op::socket(Domain::IPV4, Type::STREAM, None));
                 unwind()
             });
             if round.is_multiple_of(2) {
@@ -70,17 +68,17 @@ fn panics(round: usize) {
 }
 
 /// Cancels an accept before, while and after its connection comes.
-fn accepts(listener: &UnixListener, path: &Path, round: usize) {
+fn accepts(listener: &Listener, round: usize) {
     Scheduler::with(Options::default(), |scheduler| {
-        let accept = || io::single(op::accept(listener));
+        let accept = || io::single(op::accept(&listener.socket));
         let task = scheduler.spawn(accept).unwrap();
         let tick = || scheduler.tick(Mode::NonBlocking).unwrap();
-        let steps: [&dyn Fn() -> Option<UnixStream>; 3] = [
+        let steps: [&dyn Fn() -> Option<Stream>; 3] = [
             &|| {
                 tick();
                 None
             },
-            &|| UnixStream::connect(path).ok(),
+            &|| listener.connect(),
             &|| {
                 task.cancel();
                 None
@@ -96,26 +94,26 @@ fn accepts(listener: &UnixListener, path: &Path, round: usize) {
         drop(clients);
     })
     .unwrap();
-    listener.set_nonblocking(true).unwrap();
-    while listener.accept().is_ok() {}
-    listener.set_nonblocking(false).unwrap();
+    listener.socket.set_nonblocking(true).unwrap();
+    while listener.socket.accept().is_ok() {}
+    listener.socket.set_nonblocking(false).unwrap();
 }
 
 /// Batches that make files and sockets, and then fail, are canceled, or are not looked at.
 fn abandoned_batches(path: &Path, round: usize) {
-    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let (ours, _theirs) = pair();
     corio::scope(|s| {
         let make = || {
             (
-                op::socket(Domain::UNIX, Type::STREAM, None).soft(),
+                op::socket(Domain::IPV4, Type::STREAM, None).soft(),
                 op::open_at(Cwd, path).soft(),
                 op::open_at(Cwd, "no/such/file").soft(),
-                op::socket(Domain::UNIX, Type::STREAM, None),
+                op::socket(Domain::IPV4, Type::STREAM, None),
             )
         };
         let fails = s.spawn(move || io::multi(make()).is_err());
         let waits = s.spawn(|| {
-            let (socket, limit) = (op::socket(Domain::UNIX, Type::STREAM, None), Duration::MAX);
+            let (socket, limit) = (op::socket(Domain::IPV4, Type::STREAM, None), Duration::MAX);
             io::multi((
                 socket,
                 op::open_at(Cwd, path),
@@ -141,7 +139,7 @@ fn closings(path: &Path, round: usize) {
         for case in 0..4 {
             let failed = &failed;
             let task = s.spawn(move || {
-                let (ours, theirs) = UnixStream::pair().unwrap();
+                let (ours, theirs) = pair();
                 let (ours, file) = (Closing::new(ours), File::open(path).unwrap());
                 let is_closed = match case {
                     0 => io::multi((op::send(&ours, b"bye").soft(), op::close(&ours))).is_ok(),
@@ -193,12 +191,11 @@ fn conversation(_: usize) {
 #[test]
 fn no_descriptor_is_left_over() {
     let dir = tempfile::tempdir().unwrap();
-    let (socket, file) = (dir.path().join("socket"), dir.path().join("file"));
-    let listener = UnixListener::bind(&socket).unwrap();
+    let (listener, file) = (Listener::new(), dir.path().join("file"));
     fs::write(&file, "contents").unwrap();
     leaks_none("scopes", scopes);
     leaks_none("panics", panics);
-    leaks_none("accepts", |round| accepts(&listener, &socket, round));
+    leaks_none("accepts", |round| accepts(&listener, round));
     leaks_none("abandoned batches", |round| abandoned_batches(&file, round));
     leaks_none("closings", |round| closings(&file, round));
     leaks_none("conversations", conversation);

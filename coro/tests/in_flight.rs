@@ -4,8 +4,6 @@
 use std::cell::Cell;
 use std::fs;
 use std::io::Write;
-use std::os::unix::net::UnixStream;
-use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +11,8 @@ use std::time::{Duration, Instant};
 use corio::aio::backend::Kind;
 use corio::aio::{self, Mode, op};
 use corio::{Options, Scheduler, io};
+
+mod system;
 
 /// Operations of each of both kinds.
 const TIMERS: usize = 50_000;
@@ -36,7 +36,7 @@ struct Shared {
 
 fn options(kind: Kind) -> Options {
     let ring = aio::Options { backend: Some(kind), ..aio::Options::DEFAULT };
-    Options { ring, stack_size: 16 * 1024 }
+    Options { ring, stack_size: 16 * 1024, ..Options::default() }
 }
 
 /// What the byte with this number is.
@@ -46,7 +46,7 @@ fn byte(number: usize) -> u8 {
 
 /// Starts all operations from tasks, lets all complete while nobody looks, and collects.
 fn all_complete(kind: Kind, shared: Shared) {
-    let pairs: Vec<_> = (0..SOCKETS).map(|_| UnixStream::pair().unwrap()).collect();
+    let pairs: Vec<_> = (0..SOCKETS).map(|_| system::pair()).collect();
     let (fired, received) = (Cell::new(0), vec![const { Cell::new(0usize) }; 256]);
     Scheduler::with(options(kind), |scheduler| {
         let (fired, received) = (&fired, &received[..]);
@@ -130,16 +130,31 @@ fn all_complete_from_few_tasks_and_from_many(kind: Kind) {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "Linux has io_uring")]
 fn a_hundred_thousand_operations_complete_on_uring() {
     all_complete_from_few_tasks_and_from_many(Kind::Uring);
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "Linux has epoll")]
 fn a_hundred_thousand_operations_complete_on_epoll() {
     all_complete_from_few_tasks_and_from_many(Kind::Epoll);
 }
 
 #[test]
+#[cfg_attr(any(target_os = "linux", windows), ignore = "the BSDs and Darwin have kqueue")]
+fn a_hundred_thousand_operations_complete_on_kqueue() {
+    all_complete_from_few_tasks_and_from_many(Kind::Kqueue);
+}
+
+#[test]
+#[cfg_attr(not(windows), ignore = "Windows has completion ports")]
+fn a_hundred_thousand_operations_complete_on_iocp() {
+    all_complete_from_few_tasks_and_from_many(Kind::Iocp);
+}
+
+#[test]
+#[cfg_attr(windows, ignore = "Windows has no poll for all that can be waited for")]
 fn a_hundred_thousand_operations_complete_on_poll() {
     all_complete_from_few_tasks_and_from_many(Kind::Poll);
 }
@@ -147,9 +162,10 @@ fn a_hundred_thousand_operations_complete_on_poll() {
 /// Where completions wait until the thread asks for them there is never a queue full of them. So
 /// this is with rings as older kernels have them, in a process of its own.
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "Linux has io_uring")]
 fn what_the_completion_queue_has_no_room_for_is_not_lost() {
     let _one_at_a_time = ONE_AT_A_TIME.lock();
-    let mut test = Command::new(std::env::current_exe().unwrap());
+    let mut test = system::this_program();
     test.args(["a_hundred_thousand_operations_complete_on_uring", "--exact", "--nocapture"]);
     test.env(WITHOUT, "no_sqarray,defer_taskrun,coop_taskrun");
     let output = test.output().unwrap();

@@ -4,15 +4,17 @@ use std::collections::VecDeque;
 use std::env;
 use std::fmt;
 use std::sync::OnceLock;
+use std::time::Instant;
 
-use super::emulate::Emulate;
-use super::readiness::{Epoll, Poll, Readiness};
-use super::uring::Uring;
-use super::{Announced, Answered, Backend, Mode, Options, Traffic};
+use super::system::{self, Epoll, Iocp, Kqueue, Poll, Uring};
+use super::{Announced, Answered, Backend, Mode, Options, SetUp, Traffic};
 use crate::error::{Cause, Error};
+use crate::handle::BorrowedDescriptor;
 use crate::key::Key;
 use crate::kind::OpKind;
 use crate::op::{Link, RawOp};
+use crate::sys::c;
+use crate::waker::Waker;
 
 /// A backend, by name.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +24,11 @@ pub enum Kind {
     Uring,
     /// `epoll`: Linux's epoll, and threads for what can only block.
     Epoll,
-    /// `poll`: poll(2), and threads for what can only block.
+    /// `kqueue`: that of the BSDs and of Darwin, and threads for what can only block.
+    Kqueue,
+    /// `iocp`: Windows' completion ports, and threads for what can only block.
+    Iocp,
+    /// `poll`: poll(2) of Unix and WASI, and threads for what can only block.
     Poll,
     /// One of the program's own.
     Custom(Custom),
@@ -39,13 +45,15 @@ pub struct Custom {
 
 impl Kind {
     /// Those that this system may have, the best one first.
-    pub const CANDIDATES: [Kind; 3] = [Kind::Uring, Kind::Epoll, Kind::Poll];
+    pub const CANDIDATES: &[Kind] = system::CANDIDATES;
 
     /// The name that `CORIO_BACKEND` knows it by.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::Uring => "uring",
             Kind::Epoll => "epoll",
+            Kind::Kqueue => "kqueue",
+            Kind::Iocp => "iocp",
             Kind::Poll => "poll",
             Kind::Custom(custom) => custom.name,
         }
@@ -53,15 +61,17 @@ impl Kind {
 
     /// The candidate of this name.
     fn of_name(name: &str) -> Option<Kind> {
-        Kind::CANDIDATES.into_iter().find(|kind| kind.name() == name)
+        Kind::CANDIDATES.iter().copied().find(|kind| kind.name() == name)
     }
 
     /// Sets one up, if it can do what is required.
     fn set_up(self, options: &Options) -> Result<Chosen, Error> {
         let chosen = match self {
-            Kind::Uring => Chosen::Uring(Uring::new(options)?),
-            Kind::Epoll => Chosen::Epoll(Emulate::new(Readiness::new(options)?, options.entries)),
-            Kind::Poll => Chosen::Poll(Emulate::new(Readiness::new(options)?, options.entries)),
+            Kind::Uring => Chosen::Uring(Uring::set_up(options)?),
+            Kind::Epoll => Chosen::Epoll(Epoll::set_up(options)?),
+            Kind::Kqueue => Chosen::Kqueue(Kqueue::set_up(options)?),
+            Kind::Iocp => Chosen::Iocp(Iocp::set_up(options)?),
+            Kind::Poll => Chosen::Poll(Poll::set_up(options)?),
             Kind::Custom(custom) => Chosen::Custom((custom.set_up)(options)?),
         };
         match options.required.iter().find(|kind| !chosen.supports(**kind)) {
@@ -96,10 +106,13 @@ pub fn backend() -> Result<Kind, Error> {
 static DECIDED: OnceLock<Kind> = OnceLock::new();
 
 /// The backend of a ring. Which one is a matter of a jump, not of a table of functions.
+#[allow(clippy::large_enum_variant, reason = "a ring has one, and a system may have one only")]
 pub enum Chosen {
     Uring(Uring),
-    Epoll(Emulate<Readiness<Epoll>>),
-    Poll(Emulate<Readiness<Poll>>),
+    Epoll(Epoll),
+    Kqueue(Kqueue),
+    Iocp(Iocp),
+    Poll(Poll),
     Custom(Box<dyn Backend>),
 }
 
@@ -116,7 +129,7 @@ impl Chosen {
             return Ok(chosen);
         }
         let decided = DECIDED.get().map(|kind| kind.name());
-        let candidates = Kind::CANDIDATES.into_iter();
+        let candidates = Kind::CANDIDATES.iter().copied();
         let candidates =
             candidates.skip_while(|kind| decided.is_some_and(|decided| decided != kind.name()));
         let mut first_failure = None;
@@ -127,7 +140,7 @@ impl Chosen {
                     return Ok(chosen);
                 }
                 // It is no better for another one.
-                Err(error) if error.cause() == Cause::Os(libc::EMFILE) => return Err(error),
+                Err(error) if error.cause() == Cause::Os(c::EMFILE) => return Err(error),
                 Err(error) => first_failure = first_failure.or(Some((kind, error))),
             }
         }
@@ -149,6 +162,8 @@ macro_rules! pass_on {
         match $chosen {
             Chosen::Uring($backend) => $call,
             Chosen::Epoll($backend) => $call,
+            Chosen::Kqueue($backend) => $call,
+            Chosen::Iocp($backend) => $call,
             Chosen::Poll($backend) => $call,
             Chosen::Custom($backend) => $call,
         }
@@ -193,5 +208,17 @@ unsafe impl Backend for Chosen {
 
     fn supports(&self, kind: OpKind) -> bool {
         pass_on!(self, backend => backend.supports(kind))
+    }
+
+    fn descriptor(&self) -> Result<BorrowedDescriptor<'_>, Error> {
+        pass_on!(self, backend => backend.descriptor())
+    }
+
+    fn waker(&mut self) -> Result<Waker, Error> {
+        pass_on!(self, backend => backend.waker())
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        pass_on!(self, backend => backend.next_deadline())
     }
 }

@@ -1,14 +1,16 @@
 //! A backend made of anything that can start and stop single operations.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use super::links::Links;
-use super::{Announced, Answered, Backend, Mode, Traffic};
+use super::{Announced, Answered, Backend, Mode, Options, SetUp, Traffic};
 use crate::error::{Cause, Error};
-use crate::handle::RawHandle;
+use crate::handle::{BorrowedDescriptor, RawHandle};
 use crate::key::Key;
 use crate::kind::OpKind;
 use crate::op::{Link, RawOp};
+use crate::waker::Waker;
 
 /// Starts, stops and reports single operations.
 ///
@@ -32,7 +34,8 @@ pub unsafe trait Driver {
     /// Lists the operations that are in flight on a descriptor.
     fn users_of(&self, fd: RawHandle, keys: &mut Vec<Key>);
 
-    /// Collects what is complete; if that is nothing and `is_blocking`, waits for something.
+    /// Adds what is complete to `done`; if that is nothing and `is_blocking`, waits for something,
+    /// or for the waker.
     ///
     /// # Errors
     ///
@@ -44,6 +47,34 @@ pub unsafe trait Driver {
 
     /// Whether operations of this kind can be done.
     fn supports(&self, kind: OpKind) -> bool;
+
+    /// As for [`Backend::descriptor`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn descriptor(&self) -> Result<BorrowedDescriptor<'_>, Error> {
+        Err(Error::of_ring(Cause::Unsupported))
+    }
+
+    /// As for [`Backend::waker`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn waker(&mut self) -> Result<Waker, Error> {
+        Err(Error::of_ring(Cause::Unsupported))
+    }
+
+    /// Whether the waker was used since this was last asked, as far as it is known from a `wait`.
+    fn take_wake(&mut self) -> bool {
+        false
+    }
+
+    /// As for [`Backend::next_deadline`].
+    fn next_deadline(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// What came of asking an operation to stop.
@@ -75,11 +106,15 @@ pub fn wait(
 ) -> Result<(), Error> {
     loop {
         let is_blocking = mode == Mode::Blocking && answered.is_empty();
-        driver.wait(is_blocking, done)?;
-        while let Some(report) = done.pop_front() {
-            links.settle(driver, report, answered);
+        if links.is_empty() {
+            driver.wait(is_blocking, answered)?;
+        } else {
+            driver.wait(is_blocking, done)?;
+            while let Some(report) = done.pop_front() {
+                links.settle(driver, report, answered);
+            }
         }
-        if mode == Mode::NonBlocking || !answered.is_empty() {
+        if driver.take_wake() || mode == Mode::NonBlocking || !answered.is_empty() {
             return Ok(());
         }
     }
@@ -98,6 +133,12 @@ impl<D: Driver> Emulate<D> {
     pub fn new(driver: D, entries: u32) -> Emulate<D> {
         let entries = entries.max(1).next_power_of_two() as usize;
         Emulate { driver, links: Links::new(), done: VecDeque::new(), entries }
+    }
+}
+
+impl<D: Driver + SetUp> SetUp for Emulate<D> {
+    fn set_up(options: &Options) -> Result<Emulate<D>, Error> {
+        Ok(Emulate::new(D::set_up(options)?, options.entries))
     }
 }
 
@@ -138,5 +179,17 @@ unsafe impl<D: Driver> Backend for Emulate<D> {
     fn supports(&self, kind: OpKind) -> bool {
         matches!(kind, OpKind::Nop | OpKind::Cancel | OpKind::LinkTimeout)
             || self.driver.supports(kind)
+    }
+
+    fn descriptor(&self) -> Result<BorrowedDescriptor<'_>, Error> {
+        self.driver.descriptor()
+    }
+
+    fn waker(&mut self) -> Result<Waker, Error> {
+        self.driver.waker()
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.driver.next_deadline()
     }
 }

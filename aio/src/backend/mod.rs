@@ -1,30 +1,54 @@
 //! How operations are carried out: the contract that each backend keeps, and the choice of one.
 
+mod absent;
 mod choice;
+#[cfg_attr(
+    not(any(target_os = "linux", windows, test)),
+    expect(dead_code, reason = "some drivers answer all at once")
+)]
 mod emulate;
+#[cfg(windows)]
+mod iocp;
 mod links;
+#[cfg(not(windows))]
 mod readiness;
+#[cfg(not(windows))]
 mod syscall;
 mod threads;
+mod timeouts;
 mod timers;
 #[cfg(target_os = "linux")]
 mod uring;
+
+/// The backends that this system has, the best one first, and those that it lacks.
+#[cfg_attr(target_os = "linux", path = "systems/linux.rs")]
+#[cfg_attr(all(unix, not(target_os = "linux")), path = "systems/bsd.rs")]
+#[cfg_attr(target_os = "wasi", path = "systems/wasi.rs")]
+#[cfg_attr(windows, path = "systems/windows.rs")]
+mod system;
+
+#[cfg(windows)]
+use iocp::calls as syscall;
 
 pub(crate) use choice::Chosen;
 pub use choice::{Custom, Kind, backend};
 pub(crate) use emulate::{Driver, Emulate, Stop};
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use crate::error::{Cause, Error};
+use crate::handle::BorrowedDescriptor;
 use crate::key::Key;
 use crate::kind::{Kinds, OpKind};
 use crate::op::{Link, RawOp};
+use crate::waker::Waker;
 
 /// How long a ring waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// Until at least one operation is complete; not at all if none is in flight.
+    /// Until at least one operation is complete or the ring's [waker](crate::Waker) is used; not at
+    /// all if no operation is in flight and no waker was made.
     Blocking,
     /// Not at all: what is complete is reported.
     NonBlocking,
@@ -50,7 +74,8 @@ pub struct Options {
     pub backend: Option<Kind>,
     /// How many threads the process may have for calls that can only block, such as those on
     /// files, where the OS has no queue for them. They are started when they are needed, and end
-    /// when they are not. With 0 such calls block the thread that waits.
+    /// when they are not. With 0, and on WASI, which has no threads, such calls block the thread
+    /// that waits.
     pub max_threads: usize,
 }
 
@@ -64,6 +89,16 @@ impl Default for Options {
     fn default() -> Options {
         Options::DEFAULT
     }
+}
+
+/// What can be set up for the calling thread as `options` ask for.
+pub(crate) trait SetUp: Sized {
+    /// Sets it up.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Unsupported`]: the system has none. [`Cause::Os`]: it refused.
+    fn set_up(options: &Options) -> Result<Self, Error>;
 }
 
 /// What has gone to and fro between a ring and the OS since it was set up.
@@ -144,4 +179,29 @@ pub unsafe trait Backend {
 
     /// Whether operations of this kind can be done.
     fn supports(&self, kind: OpKind) -> bool;
+
+    /// A descriptor that is readable when `wait` has something to collect other than timeouts:
+    /// see [`Ring::descriptor`](crate::Ring::descriptor).
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Unsupported`]: it has none; or the system refused.
+    fn descriptor(&self) -> Result<BorrowedDescriptor<'_>, Error> {
+        Err(Error::of_ring(Cause::Unsupported))
+    }
+
+    /// What ends `wait`, or the next one, from any thread: see [`Ring::waker`](crate::Ring::waker).
+    /// A `wait` that it ends may answer nothing, also if it is blocking.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Unsupported`]: it has none; or the system refused.
+    fn waker(&mut self) -> Result<Waker, Error> {
+        Err(Error::of_ring(Cause::Unsupported))
+    }
+
+    /// When `wait` is to be called again, though the descriptor is not readable.
+    fn next_deadline(&self) -> Option<Instant> {
+        None
+    }
 }

@@ -1,138 +1,245 @@
 //! Deadlines by key: which one is next, and which are due.
 
+use std::collections::VecDeque;
+use std::mem;
+
 use crate::key::Key;
 
 /// Deadlines, in nanoseconds on a clock of the caller's that never goes back, each under a key.
 ///
-/// Inserting and removing take logarithmic time. Nothing is allocated beyond the most deadlines
-/// held at once.
+/// A radix heap: deadlines lie in buckets by how far ahead they are, unsorted, and come into finer
+/// ones as the time comes near. Inserting and removing take constant time; until it is due, a
+/// deadline moves at most once for each digit of its distance, and memory is read and written in
+/// order. What is removed is only forgotten; when that is more than what is left, it is swept out.
 pub struct Timers {
-    /// A heap, the earliest first: what stands at `i` is before its children at `4 * i + 1..=4`.
-    heap: Vec<Timer>,
-    /// Where in the heap the timer of a slot is; anything if there is none.
-    positions: Vec<u32>,
-    /// How many were ever inserted.
-    inserted: u64,
+    /// The deadline that was due last. Those in the buckets are later.
+    last: u64,
+    /// By the highest digit in which a deadline differs from `last`, and by the value of that: all
+    /// of a bucket are earlier than those of the next.
+    buckets: Vec<Bucket>,
+    /// Which buckets hold anything, as bits.
+    filled: [u64; BUCKETS / 64],
+    /// Those whose deadline is `last`, the oldest first.
+    due: VecDeque<Key>,
+    /// What the buckets are made of.
+    chunks: Vec<Chunk>,
+    first_free: u32,
+    /// The keys that are in it, by slot; what else the buckets hold was removed.
+    keys: Vec<Key>,
+    len: usize,
+    /// How many are in `due` and the buckets.
+    stored: usize,
 }
 
 #[derive(Clone, Copy)]
 struct Timer {
     deadline: u64,
-    /// Its number among those inserted: of equal deadlines the older is due first.
-    number: u64,
     key: Key,
 }
 
-impl Timer {
-    fn is_before(&self, other: &Timer) -> bool {
-        (self.deadline, self.number) < (other.deadline, other.number)
-    }
+/// How many bits a digit has.
+const DIGIT: usize = 4;
+
+const BUCKETS: usize = (64 / DIGIT) << DIGIT;
+
+/// A list of chunks, each full but the last; anything while it is not filled.
+#[derive(Clone, Copy)]
+struct Bucket {
+    first: u32,
+    last: u32,
+    earliest: u64,
 }
+
+#[derive(Clone, Copy)]
+struct Chunk {
+    timers: [Timer; Chunk::MOST],
+    len: u32,
+    next: u32,
+}
+
+impl Chunk {
+    const MOST: usize = 15;
+    const EMPTY: Chunk =
+        Chunk { timers: [Timer { deadline: 0, key: Key::NONE }; Chunk::MOST], len: 0, next: NONE };
+}
+
+/// No chunk.
+const NONE: u32 = u32::MAX;
 
 impl Timers {
     /// The deadline that never comes.
     pub const NEVER: u64 = u64::MAX;
 
-    const CHILDREN: usize = 4;
+    /// How many that were removed are kept beside as many as are left.
+    const SPARE: usize = 64;
 
     /// No deadlines; allocates nothing yet.
     pub const fn new() -> Timers {
-        Timers { heap: Vec::new(), positions: Vec::new(), inserted: 0 }
+        Timers {
+            last: 0,
+            buckets: Vec::new(),
+            filled: [0; BUCKETS / 64],
+            due: VecDeque::new(),
+            chunks: Vec::new(),
+            first_free: NONE,
+            keys: Vec::new(),
+            len: 0,
+            stored: 0,
+        }
     }
 
     /// Whether there are no deadlines, not even ones that never come.
     pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.len == 0
     }
 
-    /// Notes when `key` is due. No key of its slot may be in it.
+    /// Notes when `key` is due, later than what was due last. No key may be inserted twice, and
+    /// none while another one of its slot is in it.
     pub fn insert(&mut self, key: Key, deadline: u64) {
         let slot = key.slot();
-        if slot >= self.positions.len() {
-            self.positions.resize(slot + 1, 0);
+        if slot >= self.keys.len() {
+            self.keys.resize(slot + 1, Key::NONE);
         }
-        debug_assert!(self.at(slot).is_none_or(|timer| timer.key.slot() != slot));
-        let timer = Timer { deadline, number: self.inserted, key };
-        self.inserted += 1;
-        self.heap.push(timer);
-        self.rise(self.heap.len() - 1, timer);
+        if self.buckets.is_empty() {
+            self.buckets = vec![Bucket { first: NONE, last: NONE, earliest: 0 }; BUCKETS];
+            // However few deadlines there are, each bucket needs a chunk in the course of time.
+            self.chunks.reserve(BUCKETS);
+        }
+        debug_assert!(self.keys[slot] == Key::NONE, "a slot has one key");
+        self.keys[slot] = key;
+        self.len += 1;
+        if deadline != Timers::NEVER {
+            self.stored += 1;
+            self.put(Timer { deadline: deadline.max(self.last + 1), key });
+        }
     }
 
     /// Forgets the deadline of `key`; false if it is not in it.
     pub fn remove(&mut self, key: Key) -> bool {
-        let is_in = self.at(key.slot()).is_some_and(|timer| timer.key == key);
-        if is_in {
-            self.remove_at(self.positions[key.slot()] as usize);
+        let is_in = self.take(key);
+        if is_in && self.stored > 2 * self.len + Timers::SPARE {
+            for bucket in 0..self.buckets.len() {
+                if self.is_filled(bucket) {
+                    self.spread(bucket, |timers, key| timers.keys[key.slot()] == key);
+                }
+            }
         }
         is_in
     }
 
-    /// The earliest deadline; `None` if none ever comes.
+    /// When to look again for what is due: at the earliest deadline, or before, at one that was
+    /// removed. `None` if none ever comes.
     pub fn next(&self) -> Option<u64> {
-        self.heap.first().map(|timer| timer.deadline).filter(|deadline| *deadline != Timers::NEVER)
+        match self.due.is_empty() {
+            _ if self.len == 0 => None,
+            true => self.first_filled().map(|bucket| self.buckets[bucket].earliest),
+            false => Some(self.last),
+        }
     }
 
     /// Takes out the key whose deadline is the earliest, if that is not after `now`; of equal
     /// deadlines the one that was inserted first.
     pub fn pop_due(&mut self, now: u64) -> Option<Key> {
-        if self.next()? > now {
-            return None;
-        }
-        let key = self.heap[0].key;
-        self.remove_at(0);
-        Some(key)
-    }
-
-    /// The timer of a slot, if it has one, or else anything.
-    fn at(&self, slot: usize) -> Option<&Timer> {
-        self.heap.get(*self.positions.get(slot)? as usize)
-    }
-
-    fn remove_at(&mut self, position: usize) {
-        let last = self.heap.pop().expect("what is removed is there");
-        if position < self.heap.len() {
-            let position = self.rise(position, last);
-            self.sink(position, last);
-        }
-    }
-
-    /// Puts `timer` to `position`, or as far above as it belongs; yields where.
-    fn rise(&mut self, mut position: usize, timer: Timer) -> usize {
-        while position > 0 {
-            let parent = (position - 1) / Timers::CHILDREN;
-            if !timer.is_before(&self.heap[parent]) {
-                break;
-            }
-            self.put(position, self.heap[parent]);
-            position = parent;
-        }
-        self.put(position, timer);
-        position
-    }
-
-    /// Puts `timer` to `position`, or as far below as it belongs.
-    fn sink(&mut self, mut position: usize, timer: Timer) {
         loop {
-            let first = Timers::CHILDREN * position + 1;
-            let end = self.heap.len().min(first + Timers::CHILDREN);
-            let mut child = first;
-            for other in first + 1..end {
-                if self.heap[other].is_before(&self.heap[child]) {
-                    child = other;
+            while let Some(key) = self.due.pop_front() {
+                self.stored -= 1;
+                if self.take(key) {
+                    return Some(key);
                 }
             }
-            if child >= end || !self.heap[child].is_before(&timer) {
-                break;
+            let bucket = self.first_filled()?;
+            let earliest = self.buckets[bucket].earliest;
+            if earliest > now {
+                return None;
             }
-            self.put(position, self.heap[child]);
-            position = child;
+            self.last = earliest;
+            self.spread(bucket, |_, _| true);
         }
-        self.put(position, timer);
     }
 
-    fn put(&mut self, position: usize, timer: Timer) {
-        self.heap[position] = timer;
-        self.positions[timer.key.slot()] = position as u32;
+    fn is_filled(&self, bucket: usize) -> bool {
+        self.filled[bucket / 64] >> (bucket % 64) & 1 != 0
+    }
+
+    /// The bucket of the earliest ones.
+    fn first_filled(&self) -> Option<usize> {
+        let word = self.filled.iter().position(|word| *word != 0)?;
+        Some(word * 64 + self.filled[word].trailing_zeros() as usize)
+    }
+
+    /// Forgets `key`; says whether it was in it.
+    fn take(&mut self, key: Key) -> bool {
+        match self.keys.get_mut(key.slot()) {
+            Some(held) if *held == key => {
+                *held = Key::NONE;
+                self.len -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Puts what a bucket holds where it belongs, if it is to be kept.
+    fn spread(&mut self, bucket: usize, is_kept: impl Fn(&Timers, Key) -> bool) {
+        self.filled[bucket / 64] &= !(1 << (bucket % 64));
+        let mut place = self.buckets[bucket].first;
+        while place != NONE {
+            for index in 0..self.chunks[place as usize].len as usize {
+                let timer = self.chunks[place as usize].timers[index];
+                if !is_kept(self, timer.key) {
+                    self.stored -= 1;
+                } else if timer.deadline == self.last {
+                    self.due.push_back(timer.key);
+                } else {
+                    self.put(timer);
+                }
+            }
+            let free = mem::replace(&mut self.first_free, place);
+            place = mem::replace(&mut self.chunks[place as usize].next, free);
+        }
+    }
+
+    /// Puts a deadline that is not due into its bucket.
+    #[inline]
+    fn put(&mut self, timer: Timer) {
+        let digit = (63 - (timer.deadline ^ self.last).leading_zeros() as usize) / DIGIT;
+        let value = (timer.deadline >> (digit * DIGIT)) as usize % (1 << DIGIT);
+        let index = (digit << DIGIT) + value;
+        let Bucket { last, earliest, .. } = self.buckets[index];
+        let is_filled = self.is_filled(index);
+        let place = match is_filled && self.chunks[last as usize].len < Chunk::MOST as u32 {
+            true => last,
+            false => self.extend(index, is_filled),
+        };
+        let chunk = &mut self.chunks[place as usize];
+        chunk.timers[chunk.len as usize] = timer;
+        chunk.len += 1;
+        let earliest = if is_filled { earliest } else { timer.deadline };
+        self.buckets[index].earliest = earliest.min(timer.deadline);
+    }
+
+    /// Adds a chunk to a bucket; yields its place.
+    fn extend(&mut self, index: usize, is_filled: bool) -> u32 {
+        let place = match self.first_free {
+            NONE => {
+                self.chunks.push(Chunk::EMPTY);
+                u32::try_from(self.chunks.len() - 1).expect("fewer chunks than keys")
+            }
+            free => free,
+        };
+        let chunk = &mut self.chunks[place as usize];
+        if self.first_free == place {
+            self.first_free = chunk.next;
+        }
+        (chunk.len, chunk.next) = (0, NONE);
+        let bucket = &mut self.buckets[index];
+        match is_filled {
+            true => self.chunks[bucket.last as usize].next = place,
+            false => bucket.first = place,
+        }
+        bucket.last = place;
+        self.filled[index / 64] |= 1 << (index % 64);
+        place
     }
 }
 
@@ -156,39 +263,57 @@ mod tests {
     fn deadlines_come_in_order_whatever_is_inserted_and_removed() {
         let mut state = RandomState::new().hash_one(0);
         println!("seed {state:#x}");
-        let (mut slots, mut timers) = (Slots::new(), Timers::new());
-        let (mut model, mut held, mut now) = (BTreeSet::new(), Vec::new(), 0);
-        for number in 0..4_000_u64 {
-            // Phases in which it grows and phases in which it shrinks.
-            let grows = if number / 500 % 2 == 0 { 7 } else { 2 };
-            if random(&mut state, 10) < grows {
-                let deadline = now + random(&mut state, 50);
-                let key = slots.insert(());
-                timers.insert(key, deadline);
-                model.insert((deadline, number, key.to_bits()));
-                held.push((deadline, number, key));
-            } else if random(&mut state, 2) == 0 && !held.is_empty() {
-                let index = random(&mut state, held.len() as u64) as usize;
-                let (deadline, number, key) = held.swap_remove(index);
-                let is_in = model.remove(&(deadline, number, key.to_bits()));
-                assert_eq!(timers.remove(key), is_in);
-                assert!(!timers.remove(key));
-                slots.remove(key);
-            } else {
-                now += random(&mut state, 4);
-                let due = model.first().filter(|first| first.0 <= now).copied();
-                assert_eq!(timers.pop_due(now).map(Key::to_bits), due.map(|due| due.2));
-                if let Some(due) = due {
-                    model.remove(&due);
+        for span in [50, 1 << 40] {
+            let (mut slots, mut timers) = (Slots::new(), Timers::new());
+            let (mut model, mut held, mut now) = (BTreeSet::new(), Vec::new(), 0);
+            for number in 0..4_000_u64 {
+                // Phases in which it grows and phases in which it shrinks.
+                let grows = if number / 500 % 2 == 0 { 7 } else { 2 };
+                if random(&mut state, 10) < grows {
+                    let deadline = now + 1 + random(&mut state, span);
+                    let key = slots.insert(());
+                    timers.insert(key, deadline);
+                    model.insert((deadline, number, key.to_bits()));
+                    held.push((deadline, number, key));
+                } else if random(&mut state, 2) == 0 && !held.is_empty() {
+                    let index = random(&mut state, held.len() as u64) as usize;
+                    let (deadline, number, key) = held.swap_remove(index);
+                    let is_in = model.remove(&(deadline, number, key.to_bits()));
+                    assert_eq!(timers.remove(key), is_in);
+                    assert!(!timers.remove(key));
+                    slots.remove(key);
+                } else {
+                    now += random(&mut state, span / 12);
+                    let due = model.first().filter(|first| first.0 <= now).copied();
+                    assert_eq!(timers.pop_due(now).map(Key::to_bits), due.map(|due| due.2));
+                    if let Some(due) = due {
+                        model.remove(&due);
+                    }
                 }
+                let (next, first) = (timers.next(), model.first().map(|first| first.0));
+                assert_eq!(next.is_some(), first.is_some());
+                assert!(next <= first, "what is due is not found in time");
+                assert_eq!(timers.is_empty(), model.is_empty());
+                assert!(timers.stored <= 2 * timers.len + Timers::SPARE + 1);
             }
-            assert_eq!(timers.next(), model.first().map(|first| first.0));
-            assert_eq!(timers.is_empty(), model.is_empty());
+            for (_, _, bits) in model {
+                assert_eq!(timers.pop_due(u64::MAX), Some(Key::from_bits(bits)));
+            }
+            assert!(timers.is_empty());
         }
-        for (_, _, bits) in model {
-            assert_eq!(timers.pop_due(u64::MAX), Some(Key::from_bits(bits)));
+    }
+
+    #[test]
+    fn what_is_removed_makes_room() {
+        let (mut slots, mut timers) = (Slots::new(), Timers::new());
+        for number in 0..100_000 {
+            let key = slots.insert(());
+            timers.insert(key, 1 << (number % 60));
+            assert!(timers.remove(key));
+            slots.remove(key);
         }
-        assert!(timers.is_empty());
+        assert_eq!(timers.next(), None);
+        assert!(timers.chunks.len() <= 2 * timers.buckets.len());
     }
 
     #[test]
@@ -233,5 +358,18 @@ mod tests {
         assert_eq!(timers.pop_due(u64::MAX), None);
         assert!(!timers.is_empty());
         assert!(timers.remove(never));
+    }
+
+    #[test]
+    fn what_is_inserted_too_late_is_due_next() {
+        let (mut slots, mut timers) = (Slots::new(), Timers::new());
+        let keys = [slots.insert(()), slots.insert(()), slots.insert(())];
+        timers.insert(keys[0], 1_000);
+        timers.insert(keys[1], 2_000);
+        assert_eq!(timers.pop_due(1_500), Some(keys[0]));
+        timers.insert(keys[2], 700);
+        assert_eq!(timers.pop_due(1_500), Some(keys[2]));
+        assert_eq!(timers.pop_due(1_500), None);
+        assert_eq!(timers.pop_due(2_000), Some(keys[1]));
     }
 }

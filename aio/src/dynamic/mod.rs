@@ -53,8 +53,8 @@ pub struct Queue<'scope, 'env: 'scope> {
     held: usize,
     /// What was queued and not taken, by slot of its key.
     entries: Vec<Option<Entry>>,
-    /// What is complete and not reported.
-    unreported: VecDeque<Key>,
+    /// What is complete and not reported, with its userdata.
+    unreported: VecDeque<(Key, u64)>,
     /// Whether a scope is open: what is queued is of that scope.
     is_scoped: bool,
     /// Both invariant, as those of `std::thread::Scope` are: what is queued outlives `'scope`, and
@@ -137,7 +137,9 @@ impl Dynamic {
     /// ```
     /// use corio_aio::{self as aio, Dynamic, op};
     /// # fn main() -> std::io::Result<()> {
-    /// # let (client, server) = std::os::unix::net::UnixStream::pair()?;
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// let (server, _) = listener.accept()?;
     /// let mut ring = Dynamic::new(16)?;
     /// let mut buf = [0; 64];
     /// let n = ring.scope(|ring| {
@@ -291,8 +293,8 @@ impl<'scope> Queue<'scope, '_> {
     ) -> Result<usize, Error> {
         self.collect(if self.unreported.is_empty() { mode } else { Mode::NonBlocking })?;
         let (mut count, mut panic) = (0, None);
-        while let Some(key) = self.unreported.pop_front() {
-            let Some(done) = self.report(key) else { continue };
+        while let Some((key, userdata)) = self.unreported.pop_front() {
+            let Some(done) = self.report(key, userdata) else { continue };
             count += 1;
             let told = catch_unwind(AssertUnwindSafe(|| handler.completed(done)));
             panic = panic.or(told.err());
@@ -319,16 +321,18 @@ impl<'scope> Queue<'scope, '_> {
     fn collect(&mut self, mode: Mode) -> Result<(), Error> {
         self.ring.wait(mode)?;
         while let Some((_, key)) = self.ring.completed() {
-            self.unreported.push_back(key);
+            // Far from each other in memory: read in a row, they are waited for together.
+            // SAFETY: the operation is complete, so that nothing but its entry uses it.
+            let tag = |entry: &mut Entry| unsafe { entry.op.as_ref() }.tag();
+            let userdata = self.entry(key).map_or(0, tag);
+            self.unreported.push_back((key, userdata));
         }
         Ok(())
     }
 
     /// The report of `key`, unless it was taken in the meantime.
-    fn report(&mut self, key: Key) -> Option<Done> {
+    fn report(&mut self, key: Key, userdata: u64) -> Option<Done> {
         let entry = self.entry(key)?;
-        // SAFETY: the operation is complete, so that nothing but its entry uses it.
-        let userdata = unsafe { entry.op.as_ref() }.tag();
         entry.is_reported = true;
         let is_detached = entry.is_detached;
         let done = Done { id: self.ring.id(key), userdata, failed: self.ring.has_failed(key) };

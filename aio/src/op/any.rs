@@ -9,6 +9,7 @@ use super::private::Sealed;
 use super::{Answer, Events, Link, Operation, RawOp, Received, Stat, Waited};
 use crate::error::Error;
 use crate::kind::OpKind;
+use crate::sys::net;
 
 /// Any operation: for batches whose operations are known at run time only.
 ///
@@ -44,7 +45,7 @@ pub enum Value {
     /// What a file is.
     Stat(Box<Stat>),
     /// A socket.
-    Socket(socket2::Socket),
+    Socket(net::Socket),
     /// What a descriptor is ready for.
     Events(Events),
     /// A message.
@@ -161,8 +162,8 @@ impl From<Stat> for Value {
     }
 }
 
-impl From<socket2::Socket> for Value {
-    fn from(socket: socket2::Socket) -> Value {
+impl From<net::Socket> for Value {
+    fn from(socket: net::Socket) -> Value {
         Value::Socket(socket)
     }
 }

@@ -4,9 +4,8 @@ use std::fmt::Debug;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use libc::iovec;
-
 use super::private::Sealed;
+use crate::sys::c;
 
 /// Bytes that an operation reads: borrowed (`&[u8]`, `&str`, `&Vec<u8>`, `b"…"`) or owned
 /// (`Vec<u8>`, `String`, `Box<[u8]>`, `Arc<[u8]>`).
@@ -58,13 +57,13 @@ buffers! {
 }
 
 /// The most buffers that one operation takes.
-pub const MOST_BUFFERS: usize = libc::UIO_MAXIOV as usize;
+pub const MOST_BUFFERS: usize = c::UIO_MAXIOV as usize;
 
 /// Several buffers that an operation reads, one after the other: an array or `Vec` of [`Buf`]s.
 pub trait Bufs: Sealed {
     /// Where they are; kept in the operation, so that an array allocates nothing.
     #[doc(hidden)]
-    type Vectors: AsMut<[iovec]> + Debug;
+    type Vectors: AsMut<[c::iovec]> + Debug;
     /// Says where they are.
     #[doc(hidden)]
     fn vectors(&self) -> Self::Vectors;
@@ -74,53 +73,53 @@ pub trait Bufs: Sealed {
 pub trait BufsMut: Sealed {
     /// Where they are; kept in the operation, so that an array allocates nothing.
     #[doc(hidden)]
-    type Vectors: AsMut<[iovec]> + Debug;
+    type Vectors: AsMut<[c::iovec]> + Debug;
     /// Says where they are.
     #[doc(hidden)]
     fn vectors(&mut self) -> Self::Vectors;
 }
 
-fn vector(buf: &impl Buf) -> iovec {
+fn vector(buf: &impl Buf) -> c::iovec {
     let bytes = buf.bytes();
-    iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
+    c::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
 }
 
-fn vector_mut(buf: &mut impl BufMut) -> iovec {
+fn vector_mut(buf: &mut impl BufMut) -> c::iovec {
     let bytes = buf.bytes_mut();
-    iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() }
+    c::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() }
 }
 
 impl<B, const N: usize> Sealed for [B; N] {}
 impl<B> Sealed for Vec<B> {}
 
 impl<B: Buf, const N: usize> Bufs for [B; N] {
-    type Vectors = [iovec; N];
+    type Vectors = [c::iovec; N];
 
-    fn vectors(&self) -> [iovec; N] {
+    fn vectors(&self) -> [c::iovec; N] {
         self.each_ref().map(vector)
     }
 }
 
 impl<B: BufMut, const N: usize> BufsMut for [B; N] {
-    type Vectors = [iovec; N];
+    type Vectors = [c::iovec; N];
 
-    fn vectors(&mut self) -> [iovec; N] {
+    fn vectors(&mut self) -> [c::iovec; N] {
         self.each_mut().map(vector_mut)
     }
 }
 
 impl<B: Buf> Bufs for Vec<B> {
-    type Vectors = Vec<iovec>;
+    type Vectors = Vec<c::iovec>;
 
-    fn vectors(&self) -> Vec<iovec> {
+    fn vectors(&self) -> Vec<c::iovec> {
         self.iter().map(vector).collect()
     }
 }
 
 impl<B: BufMut> BufsMut for Vec<B> {
-    type Vectors = Vec<iovec>;
+    type Vectors = Vec<c::iovec>;
 
-    fn vectors(&mut self) -> Vec<iovec> {
+    fn vectors(&mut self) -> Vec<c::iovec> {
         self.iter_mut().map(vector_mut).collect()
     }
 }

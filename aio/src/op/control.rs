@@ -9,6 +9,7 @@ use crate::error::{Cause, Error};
 use crate::handle::{Descriptor, IntoDescriptor};
 use crate::key::Id;
 use crate::kind::OpKind;
+use crate::sys::c;
 
 /// Does nothing, successfully: for measuring, and for the ends of chains.
 ///
@@ -38,13 +39,16 @@ impl Operation for Nop {
 /// Waits until `after` has passed.
 ///
 /// That it has passed is a success, and does not break a chain. It never fires early; the clock is
-/// the monotonic one, and a `Duration::MAX` waits for ever.
+/// the monotonic one, and a `Duration::MAX` waits for ever. Where it stands alone it may fire 65 µs
+/// late, beside what the OS takes, so that timeouts that are close to each other fire together; on
+/// WASI, whose waits are counted in milliseconds, a millisecond.
 ///
 /// # Errors
 ///
 /// - [`Cause::Canceled`]: it was canceled before the time was up.
 ///
-/// Source: `IORING_OP_TIMEOUT`, Linux 5.4.
+/// Source: `IORING_OP_TIMEOUT`, Linux 5.4, in a chain; a deadline of the ring's where it stands
+/// alone.
 pub const fn timeout(after: Duration) -> Timeout {
     Timeout { after: Timespec::new(after) }
 }
@@ -76,15 +80,14 @@ impl Operation for Timeout {
 ///
 /// ```
 /// use std::time::Duration;
-/// use corio_aio::{self as aio, Cause, op, op::Operation};
+/// use corio_aio::{self as aio, Cause, EventSource, op, op::Operation};
 /// # fn main() -> Result<(), aio::Error> {
-/// let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
-/// let mut buf = [0; 16];
-/// let (received, expired) = aio::complete((
-///     op::recv(&ours, &mut buf).soft(),
+/// let source = EventSource::new().expect("a descriptor");
+/// let (waited, expired) = aio::complete((
+///     op::wait_event_source(&source).soft(),
 ///     op::link_timeout(Duration::from_millis(1)),
 /// ))?;
-/// assert_eq!(received.unwrap_err().cause(), Cause::Canceled);
+/// assert_eq!(waited.unwrap_err().cause(), Cause::Canceled);
 /// assert_eq!(expired.unwrap_err().cause(), Cause::Expired);
 /// # Ok(())
 /// # }
@@ -151,8 +154,8 @@ impl Operation for Cancel {
 
     fn finish(&mut self, answer: Answer) -> Result<(), Error> {
         match answer.cause() {
-            Some(Cause::Os(libc::ENOENT)) => Err(Error::new(OpKind::Cancel, Cause::NotFound)),
-            Some(Cause::Os(libc::EALREADY)) => Err(Error::new(OpKind::Cancel, Cause::InProgress)),
+            Some(Cause::Os(c::ENOENT)) => Err(Error::new(OpKind::Cancel, Cause::NotFound)),
+            Some(Cause::Os(c::EALREADY)) => Err(Error::new(OpKind::Cancel, Cause::InProgress)),
             _ => answer.done(OpKind::Cancel),
         }
     }
@@ -164,15 +167,15 @@ pub struct Events(u32);
 
 impl Events {
     /// Reading would not wait.
-    pub const READABLE: Events = Events(libc::POLLIN as u32);
+    pub const READABLE: Events = Events(c::POLLIN as u32);
     /// Writing would not wait.
-    pub const WRITABLE: Events = Events(libc::POLLOUT as u32);
+    pub const WRITABLE: Events = Events(c::POLLOUT as u32);
     /// Something exceptional is there, such as out-of-band data.
-    pub const PRIORITY: Events = Events(libc::POLLPRI as u32);
+    pub const PRIORITY: Events = Events(c::POLLPRI as u32);
     /// An error is pending; always reported.
-    pub const ERROR: Events = Events(libc::POLLERR as u32);
+    pub const ERROR: Events = Events(c::POLLERR as u32);
     /// The peer is gone; always reported.
-    pub const HANG_UP: Events = Events(libc::POLLHUP as u32);
+    pub const HANG_UP: Events = Events(c::POLLHUP as u32);
 
     /// Whether all of `other` is in it.
     pub const fn contains(self, other: Events) -> bool {
@@ -195,7 +198,13 @@ impl BitOr for Events {
 /// - [`Cause::Canceled`]: it was canceled before `fd` was ready.
 /// - [`Cause::Os`]`(EBADF)`: `fd` is closed.
 ///
-/// Source: poll(2); `IORING_OP_POLL_ADD`, Linux 5.1.
+/// # Platforms
+///
+/// All. WASI knows of reading and writing only: if neither is asked for, the answer is
+/// [`Cause::Unsupported`]. So it is of pipes and consoles of Windows, where a socket whose peer has
+/// closed its side counts as hung up.
+///
+/// Source: poll(2); `IORING_OP_POLL_ADD`, Linux 5.1; `\Device\Afd`.
 pub fn poll<F: IntoDescriptor>(fd: F, events: Events) -> Poll<F::Descriptor> {
     let fd = fd.into_descriptor();
     Poll { fd, events }

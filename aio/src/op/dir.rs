@@ -11,6 +11,7 @@ use super::{Answer, Operation, RawOp};
 use crate::error::Error;
 use crate::handle::{CLOSED, Descriptor, IntoDescriptor};
 use crate::kind::OpKind;
+use crate::sys::c;
 
 /// Gives the file (or directory) at `old`, from `from` on, the name `new`, from `to` on. A file
 /// that has that name already is replaced, all at once, unless the methods of [`RenameAt`] say
@@ -50,12 +51,12 @@ pub struct RenameAt<F, T> {
 impl<F, T> RenameAt<F, T> {
     /// Fails if there is a file with the new name already.
     pub fn no_replace(self) -> RenameAt<F, T> {
-        RenameAt { flags: self.flags | libc::RENAME_NOREPLACE, ..self }
+        RenameAt { flags: self.flags | c::RENAME_NOREPLACE, ..self }
     }
 
     /// The two files, which must both exist, exchange their names.
     pub fn exchange(self) -> RenameAt<F, T> {
-        RenameAt { flags: self.flags | libc::RENAME_EXCHANGE, ..self }
+        RenameAt { flags: self.flags | c::RENAME_EXCHANGE, ..self }
     }
 }
 
@@ -103,7 +104,7 @@ pub struct UnlinkAt<D> {
 impl<D> UnlinkAt<D> {
     /// Removes an empty directory, and nothing else.
     pub fn directory(self) -> UnlinkAt<D> {
-        UnlinkAt { flags: libc::AT_REMOVEDIR, ..self }
+        UnlinkAt { flags: c::AT_REMOVEDIR, ..self }
     }
 }
 
@@ -244,7 +245,7 @@ pub struct LinkAt<F, T> {
 impl<F, T> LinkAt<F, T> {
     /// If `old` is a symbolic link, what it leads to gets the name, and not the link itself.
     pub fn follow(self) -> LinkAt<F, T> {
-        LinkAt { flags: libc::AT_SYMLINK_FOLLOW, ..self }
+        LinkAt { flags: c::AT_SYMLINK_FOLLOW, ..self }
     }
 }
 

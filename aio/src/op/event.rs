@@ -1,11 +1,11 @@
 //! Operations on event sources.
 
 use super::private::Sealed;
-use super::{Answer, Close, Operation, RawOp, close};
-use crate::error::Error;
+use super::{Answer, Operation, RawOp};
+use crate::error::{Cause, Error};
 use crate::event::EventSource;
-use crate::handle::{Descriptor, Owned};
 use crate::kind::OpKind;
+use crate::sys::CountedEvent;
 
 /// Adds one to the count of `source`, which lets one waiter go on.
 ///
@@ -27,8 +27,14 @@ impl Operation for NotifyEventSource<'_> {
     const KIND: OpKind = OpKind::NotifyEventSource;
 
     fn lower(&mut self) -> RawOp {
-        let fd = self.source.raw();
-        RawOp::Write { fd, buf: self.one.as_ptr(), len: 8, offset: RawOp::OWN_POSITION }
+        let event = self.source.event();
+        match event.writer() {
+            Some(fd) => {
+                let (buf, offset) = (self.one.as_ptr(), RawOp::OWN_POSITION);
+                RawOp::Write { fd, buf, len: CountedEvent::UNIT, offset }
+            }
+            None => RawOp::NotifyEvent { event },
+        }
     }
 
     fn finish(&mut self, answer: Answer) -> Result<(), Error> {
@@ -41,6 +47,8 @@ impl Operation for NotifyEventSource<'_> {
 /// # Errors
 ///
 /// - [`Cause::Canceled`](crate::Cause::Canceled): nothing was taken off.
+/// - [`Cause::Os`](crate::Cause::Os)`(EDEADLK)`: on WASI, nothing else that is in flight can come
+///   to an end, so that nobody will ever notify it.
 ///
 /// Source: eventfd(2); `IORING_OP_READ`, Linux 5.6.
 pub fn wait_event_source(source: &EventSource) -> WaitEventSource<'_> {
@@ -60,8 +68,14 @@ impl Operation for WaitEventSource<'_> {
     const KIND: OpKind = OpKind::WaitEventSource;
 
     fn lower(&mut self) -> RawOp {
-        let fd = self.source.raw();
-        RawOp::Read { fd, buf: self.count.as_mut_ptr(), len: 8, offset: RawOp::OWN_POSITION }
+        let event = self.source.event();
+        match event.reader() {
+            Some(fd) => {
+                let (buf, offset) = (self.count.as_mut_ptr(), RawOp::OWN_POSITION);
+                RawOp::Read { fd, buf, len: CountedEvent::UNIT, offset }
+            }
+            None => RawOp::WaitEvent { event },
+        }
     }
 
     fn finish(&mut self, answer: Answer) -> Result<(), Error> {
@@ -72,6 +86,30 @@ impl Operation for WaitEventSource<'_> {
 /// Closes `source`.
 ///
 /// Source: close(2); `IORING_OP_CLOSE`, Linux 5.6.
-pub fn close_event_source(source: EventSource) -> Close<Owned> {
-    close(source)
+pub const fn close_event_source(source: EventSource) -> CloseEventSource {
+    CloseEventSource { source: Some(source) }
+}
+
+/// See [`close_event_source`].
+#[derive(Debug)]
+pub struct CloseEventSource {
+    source: Option<EventSource>,
+}
+
+impl Sealed for CloseEventSource {}
+impl Operation for CloseEventSource {
+    type Output = ();
+    const KIND: OpKind = OpKind::CloseEventSource;
+
+    fn lower(&mut self) -> RawOp {
+        // It is closed when its turn has come, by being dropped: nobody else can have it.
+        RawOp::Nop
+    }
+
+    fn finish(&mut self, answer: Answer) -> Result<(), Error> {
+        if !matches!(answer.cause(), Some(Cause::Canceled)) {
+            self.source = None;
+        }
+        answer.done(OpKind::CloseEventSource)
+    }
 }

@@ -9,6 +9,7 @@ use super::{Answer, Buf, BufMut, Operation, RawOp};
 use crate::error::{Cause, Error};
 use crate::handle::{Closable, Descriptor, IntoClosable, IntoDescriptor};
 use crate::kind::OpKind;
+use crate::sys::{OVERLAPPED, c};
 
 /// Reads from `file` into `buf`: from the file's own position, which moves on, unless
 /// [`at`](Read::at) says from where.
@@ -23,12 +24,17 @@ use crate::kind::OpKind;
 ///
 /// # Platforms
 ///
-/// All. With epoll and poll, what of a file is not in memory is read by one of the process's few
-/// threads ([`Options::max_threads`](crate::Options::max_threads)), and can't be canceled once that
-/// has begun. Where the system has no read that never waits (a terminal, say), a plain one is made
-/// when there is something: if somebody else takes it first, the thread of the ring waits.
+/// All. With epoll, kqueue and poll, what of a file is not in memory is read by one of the
+/// process's few threads ([`Options::max_threads`](crate::Options::max_threads)), and can't be
+/// canceled once that has begun. Where the system has no read that never waits (a terminal, say), a
+/// plain one is made when there is something: if somebody else takes it first, the thread of the
+/// ring waits.
 ///
-/// Source: read(2), pread(2); `IORING_OP_READ`, Linux 5.6.
+/// On Windows a file is read by one of these threads, unless it was opened
+/// [`overlapped`](OpenAt::overlapped). A read of what may wait for ever, such as a pipe of `std`,
+/// has a thread of its own, and can be canceled.
+///
+/// Source: read(2), pread(2); `IORING_OP_READ`, Linux 5.6; `ReadFileEx`.
 pub fn read<F: IntoDescriptor, B: BufMut>(file: F, buf: B) -> Read<F::Descriptor, B> {
     let file = file.into_descriptor();
     Read { file, buf, offset: RawOp::OWN_POSITION }
@@ -81,11 +87,11 @@ impl<F: Descriptor, B: BufMut> Operation for Read<F, B> {
 ///
 /// # Platforms
 ///
-/// All. With epoll and poll, what a file can't take without waiting is written by one of the
-/// process's few threads ([`Options::max_threads`](crate::Options::max_threads)), and can't be
-/// canceled once that has begun.
+/// All. With epoll, kqueue and poll, what a file can't take without waiting is written by one of
+/// the process's few threads ([`Options::max_threads`](crate::Options::max_threads)), and can't be
+/// canceled once that has begun. On Windows it is as for [`read`].
 ///
-/// Source: write(2), pwrite(2); `IORING_OP_WRITE`, Linux 5.6.
+/// Source: write(2), pwrite(2); `IORING_OP_WRITE`, Linux 5.6; `WriteFileEx`.
 pub fn write<F: IntoDescriptor, B: Buf>(file: F, buf: B) -> Write<F::Descriptor, B> {
     let file = file.into_descriptor();
     Write { file, buf, offset: RawOp::OWN_POSITION }
@@ -218,18 +224,21 @@ impl<F: Descriptor> Operation for Ftruncate<F> {
 ///
 /// # Platforms
 ///
-/// All. With epoll and poll it is opened by one of the process's few threads
+/// All. With epoll, kqueue and poll it is opened by one of the process's few threads
 /// ([`Options::max_threads`](crate::Options::max_threads)), and can't be canceled once that has
 /// begun: a FIFO takes a thread until its other end is open. With io_uring a FIFO may be opened
 /// without waiting for that.
 ///
-/// Source: openat(2); `IORING_OP_OPENAT`, Linux 5.6.
+/// On Windows others may do everything with the file meanwhile, as elsewhere; of the mode it counts
+/// whether anybody may write.
+///
+/// Source: openat(2); `IORING_OP_OPENAT`, Linux 5.6; `CreateFileW`.
 pub fn open_at<D: IntoDescriptor>(dir: D, path: impl AsRef<Path>) -> OpenAt<D::Descriptor> {
     let dir = dir.into_descriptor();
     OpenAt {
         dir,
         path: CPath::new(path),
-        flags: libc::O_CLOEXEC,
+        flags: c::O_CLOEXEC,
         access: Access::default(),
         mode: 0o666,
     }
@@ -266,27 +275,27 @@ impl<D> OpenAt<D> {
 
     /// Each write goes to the end of the file.
     pub fn append(self) -> OpenAt<D> {
-        self.custom_flags(libc::O_APPEND)
+        self.custom_flags(c::O_APPEND)
     }
 
     /// Empties the file.
     pub fn truncate(self) -> OpenAt<D> {
-        self.custom_flags(libc::O_TRUNC)
+        self.custom_flags(c::O_TRUNC)
     }
 
     /// Makes the file if there is none.
     pub fn create(self) -> OpenAt<D> {
-        self.custom_flags(libc::O_CREAT)
+        self.custom_flags(c::O_CREAT)
     }
 
     /// Makes the file, and fails if there is one.
     pub fn create_new(self) -> OpenAt<D> {
-        self.custom_flags(libc::O_CREAT | libc::O_EXCL)
+        self.custom_flags(c::O_CREAT | c::O_EXCL)
     }
 
     /// Opens a directory, and nothing else.
     pub fn directory(self) -> OpenAt<D> {
-        self.custom_flags(libc::O_DIRECTORY)
+        self.custom_flags(c::O_DIRECTORY)
     }
 
     /// The permissions of a file that it makes, less the process's mask; 0o666 by default.
@@ -294,7 +303,14 @@ impl<D> OpenAt<D> {
         OpenAt { mode, ..self }
     }
 
-    /// Adds flags of the OS (`O_…`).
+    /// For operations alone: on Windows, those on the file then take no thread, and can be canceled
+    /// (`FILE_FLAG_OVERLAPPED`); but what `std` itself reads from it and writes to it fails.
+    /// Elsewhere this makes no difference.
+    pub fn overlapped(self) -> OpenAt<D> {
+        self.custom_flags(OVERLAPPED)
+    }
+
+    /// Adds flags of the OS (`O_…`; on Windows `FILE_FLAG_…`).
     pub fn custom_flags(self, flags: i32) -> OpenAt<D> {
         OpenAt { flags: self.flags | flags, ..self }
     }
@@ -307,16 +323,16 @@ impl<D: Descriptor> Operation for OpenAt<D> {
 
     fn lower(&mut self) -> RawOp {
         let access = match self.access {
-            Access::Read => libc::O_RDONLY,
-            Access::Write => libc::O_WRONLY,
-            Access::ReadWrite => libc::O_RDWR,
+            Access::Read => c::O_RDONLY,
+            Access::Write => c::O_WRONLY,
+            Access::ReadWrite => c::O_RDWR,
         };
         let (dir, path) = self.path.lower(self.dir.raw());
         RawOp::OpenAt { dir, path, flags: self.flags | access, mode: self.mode }
     }
 
     fn finish(&mut self, answer: Answer) -> Result<File, Error> {
-        CPath::judge(answer, [&self.path]).handle(OpKind::OpenAt).map(File::from)
+        CPath::judge(answer, [&self.path]).file(OpKind::OpenAt).map(File::from)
     }
 }
 

@@ -2,19 +2,13 @@
 
 use std::fmt;
 use std::mem;
-use std::os::fd::{FromRawFd, OwnedFd};
 
-use socket2::{SockAddr, SockAddrStorage};
-
-use crate::handle::RawHandle;
+use crate::handle::{OwnedDescriptor, RawHandle, own_descriptor};
+use crate::sys::net::{SockAddr, SockAddrStorage};
+use crate::sys::{CONTROL_ALIGNMENT, CONTROL_HEADER, ControlLen, c};
 
 /// The most descriptors that one message carries.
 pub const MOST_DESCRIPTORS: usize = 253;
-
-/// What stands before the data of a control message: its length with this, level and kind. The
-/// next one starts at a multiple of a word.
-const HEADER: usize = WORD + 2 * size_of::<i32>();
-const WORD: usize = size_of::<usize>();
 
 /// The kind of a control message that holds the pidfd of the sender: Linux 6.5.
 const SCM_PIDFD: i32 = 4;
@@ -45,16 +39,16 @@ pub struct Received {
     /// descriptors the process has left. Those that are missing are closed.
     pub is_control_truncated: bool,
     /// The descriptors that were sent with it, close-on-exec.
-    pub descriptors: Vec<OwnedFd>,
+    pub descriptors: Vec<OwnedDescriptor>,
     /// The pidfd of the sender, where the socket was asked for it (`SO_PASSPIDFD`).
-    pub sender: Option<OwnedFd>,
+    pub sender: Option<OwnedDescriptor>,
     /// The control messages that hold no descriptors.
     pub control: Vec<ControlMessage>,
 }
 
 /// The bytes that control messages with `len` bytes of data take.
 pub const fn space(len: usize) -> usize {
-    HEADER + len.next_multiple_of(WORD)
+    CONTROL_HEADER + len.next_multiple_of(CONTROL_ALIGNMENT)
 }
 
 /// Control messages in the form that the OS reads.
@@ -65,26 +59,28 @@ pub fn encode(messages: &[ControlMessage], descriptors: &[RawHandle]) -> Vec<u8>
     }
     if !descriptors.is_empty() {
         let data: Vec<u8> = descriptors.iter().flat_map(|fd| fd.to_ne_bytes()).collect();
-        put(&mut control, libc::SOL_SOCKET, libc::SCM_RIGHTS, &data);
+        put(&mut control, c::SOL_SOCKET, c::SCM_RIGHTS, &data);
     }
     control
 }
 
 fn put(control: &mut Vec<u8>, level: i32, kind: i32, data: &[u8]) {
-    let end = control.len() + space(data.len());
-    control.extend_from_slice(&(HEADER + data.len()).to_ne_bytes());
+    let (start, end) = (control.len(), control.len() + space(data.len()));
+    control.extend_from_slice(&((CONTROL_HEADER + data.len()) as ControlLen).to_ne_bytes());
     control.extend_from_slice(&level.to_ne_bytes());
     control.extend_from_slice(&kind.to_ne_bytes());
+    control.resize(start + CONTROL_HEADER, 0);
     control.extend_from_slice(data);
     control.resize(end, 0);
 }
 
 fn header(control: &[u8]) -> Option<(usize, i32, i32)> {
+    let control = control.get(..CONTROL_HEADER)?;
     let (len, rest) = control.split_first_chunk()?;
     let (level, rest) = rest.split_first_chunk()?;
     let (kind, _) = rest.split_first_chunk()?;
     let (level, kind) = (i32::from_ne_bytes(*level), i32::from_ne_bytes(*kind));
-    Some((usize::from_ne_bytes(*len), level, kind))
+    Some((ControlLen::from_ne_bytes(*len) as _, level, kind))
 }
 
 fn number(bytes: &[u8]) -> RawHandle {
@@ -92,7 +88,7 @@ fn number(bytes: &[u8]) -> RawHandle {
 }
 
 /// `struct msghdr`, which points into the operation that holds it.
-pub struct Header(pub libc::msghdr);
+pub struct Header(pub c::msghdr);
 
 impl Header {
     /// One that points to nothing.
@@ -126,8 +122,8 @@ impl Received {
             len,
             // SAFETY: the OS wrote it, with this length.
             address: (name_len > 0).then(|| unsafe { SockAddr::new(address, name_len) }),
-            is_truncated: header.msg_flags & libc::MSG_TRUNC != 0,
-            is_control_truncated: header.msg_flags & libc::MSG_CTRUNC != 0,
+            is_truncated: header.msg_flags & c::MSG_TRUNC != 0,
+            is_control_truncated: header.msg_flags & c::MSG_CTRUNC != 0,
             ..Received::default()
         };
         let used = control.len().min(header.msg_controllen as _);
@@ -144,19 +140,20 @@ impl Received {
     unsafe fn decode(&mut self, control: &[u8]) {
         let mut rest = control;
         while let Some((len, level, kind)) = header(rest) {
-            let data = &rest[HEADER..len.clamp(HEADER, rest.len())];
+            let data = &rest[CONTROL_HEADER..len.clamp(CONTROL_HEADER, rest.len())];
             let numbers = data.chunks_exact(size_of::<RawHandle>()).map(number);
             let is_open = |fd: &RawHandle| *fd >= 0;
             // SAFETY: the OS made them for this message; the caller promises the rest.
-            let owned = numbers.filter(is_open).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+            let owned = numbers.filter(is_open).map(|fd| unsafe { own_descriptor(fd) });
             match (level, kind) {
-                (libc::SOL_SOCKET, libc::SCM_RIGHTS) => self.descriptors.extend(owned),
-                (libc::SOL_SOCKET, SCM_PIDFD) => {
+                (c::SOL_SOCKET, c::SCM_RIGHTS) => self.descriptors.extend(owned),
+                (c::SOL_SOCKET, SCM_PIDFD) => {
                     owned.for_each(|fd| self.sender = Some(fd));
                 }
                 _ => self.control.push(ControlMessage { level, kind, data: data.to_vec() }),
             }
-            rest = rest.get(len.max(HEADER).next_multiple_of(WORD)..).unwrap_or_default();
+            let whole = len.max(CONTROL_HEADER).next_multiple_of(CONTROL_ALIGNMENT);
+            rest = rest.get(whole..).unwrap_or_default();
         }
     }
 }
@@ -186,15 +183,7 @@ mod tests {
             // SAFETY: no descriptors are in it.
             unsafe { received.decode(&control[..len]) };
             let data = received.control.first().map_or(0, |message| message.data.len());
-            assert_eq!(data, len.saturating_sub(HEADER).min(12));
+            assert_eq!(data, len.saturating_sub(CONTROL_HEADER).min(12));
         }
-    }
-
-    #[test]
-    fn the_form_is_that_of_the_macros_of_the_os() {
-        // SAFETY: the macros count.
-        assert_eq!(space(5), unsafe { libc::CMSG_SPACE(5) } as usize);
-        // SAFETY: the macros count.
-        assert_eq!(HEADER, unsafe { libc::CMSG_LEN(0) } as usize);
     }
 }

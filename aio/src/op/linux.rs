@@ -5,6 +5,7 @@ use super::{Answer, Buf, Operation, RawOp};
 use crate::error::Error;
 use crate::handle::{Descriptor, IntoDescriptor};
 use crate::kind::OpKind;
+use crate::sys::c;
 
 /// Reserves room on the device for `len` bytes of `file` from `offset` on, so that writing them
 /// can't fail for want of it; the file grows if it is shorter. The methods of [`Fallocate`] ask for
@@ -21,9 +22,9 @@ use crate::kind::OpKind;
 ///
 /// # Platforms
 ///
-/// Linux.
+/// Linux; FreeBSD gives a file room, and nothing else.
 ///
-/// Source: fallocate(2); `IORING_OP_FALLOCATE`, Linux 5.6.
+/// Source: fallocate(2); `IORING_OP_FALLOCATE`, Linux 5.6; posix_fallocate(2).
 pub fn fallocate<F: IntoDescriptor>(file: F, offset: u64, len: u64) -> Fallocate<F::Descriptor> {
     Fallocate { file: file.into_descriptor(), offset, len, mode: 0 }
 }
@@ -41,30 +42,30 @@ pub struct Fallocate<F> {
 impl<F> Fallocate<F> {
     /// The size of the file stays what it is.
     pub fn keep_size(self) -> Fallocate<F> {
-        Fallocate { mode: self.mode | libc::FALLOC_FL_KEEP_SIZE, ..self }
+        Fallocate { mode: self.mode | c::FALLOC_FL_KEEP_SIZE, ..self }
     }
 
     /// Gives the room of the range back instead: it reads as zeros, and the size stays.
     pub fn punch_hole(self) -> Fallocate<F> {
-        Fallocate { mode: libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE, ..self }
+        Fallocate { mode: c::FALLOC_FL_PUNCH_HOLE | c::FALLOC_FL_KEEP_SIZE, ..self }
     }
 
     /// Makes the range read as zeros, and keeps its room.
     pub fn zero_range(self) -> Fallocate<F> {
-        let keep_size = self.mode & libc::FALLOC_FL_KEEP_SIZE;
-        Fallocate { mode: libc::FALLOC_FL_ZERO_RANGE | keep_size, ..self }
+        let keep_size = self.mode & c::FALLOC_FL_KEEP_SIZE;
+        Fallocate { mode: c::FALLOC_FL_ZERO_RANGE | keep_size, ..self }
     }
 
     /// Takes the range out of the file: what follows moves up. It must be whole blocks of the file
     /// system, and not reach the end.
     pub fn collapse_range(self) -> Fallocate<F> {
-        Fallocate { mode: libc::FALLOC_FL_COLLAPSE_RANGE, ..self }
+        Fallocate { mode: c::FALLOC_FL_COLLAPSE_RANGE, ..self }
     }
 
     /// Puts a hole in: what follows moves back. It must be whole blocks of the file system, and
     /// start before the end.
     pub fn insert_range(self) -> Fallocate<F> {
-        Fallocate { mode: libc::FALLOC_FL_INSERT_RANGE, ..self }
+        Fallocate { mode: c::FALLOC_FL_INSERT_RANGE, ..self }
     }
 }
 
@@ -102,7 +103,7 @@ impl<F: Descriptor> Operation for Fallocate<F> {
 ///
 /// Source: sync_file_range(2); `IORING_OP_SYNC_FILE_RANGE`, Linux 5.2.
 pub fn sync_file_range<F: IntoDescriptor>(file: F) -> SyncFileRange<F::Descriptor> {
-    let flags = libc::SYNC_FILE_RANGE_WRITE;
+    let flags = c::SYNC_FILE_RANGE_WRITE;
     SyncFileRange { file: file.into_descriptor(), offset: 0, len: 0, flags }
 }
 
@@ -124,12 +125,12 @@ impl<F> SyncFileRange<F> {
 
     /// Waits first for what is being written already.
     pub fn wait_before(self) -> SyncFileRange<F> {
-        SyncFileRange { flags: self.flags | libc::SYNC_FILE_RANGE_WAIT_BEFORE, ..self }
+        SyncFileRange { flags: self.flags | c::SYNC_FILE_RANGE_WAIT_BEFORE, ..self }
     }
 
     /// Waits until all of it is written.
     pub fn wait_after(self) -> SyncFileRange<F> {
-        SyncFileRange { flags: self.flags | libc::SYNC_FILE_RANGE_WAIT_AFTER, ..self }
+        SyncFileRange { flags: self.flags | c::SYNC_FILE_RANGE_WAIT_AFTER, ..self }
     }
 }
 
@@ -153,17 +154,17 @@ impl<F: Descriptor> Operation for SyncFileRange<F> {
 #[repr(i32)]
 pub enum FileAdvice {
     /// As most files are.
-    Normal = libc::POSIX_FADV_NORMAL,
+    Normal = c::POSIX_FADV_NORMAL,
     /// From its start to its end.
-    Sequential = libc::POSIX_FADV_SEQUENTIAL,
+    Sequential = c::POSIX_FADV_SEQUENTIAL,
     /// Here and there.
-    Random = libc::POSIX_FADV_RANDOM,
+    Random = c::POSIX_FADV_RANDOM,
     /// Once.
-    NoReuse = libc::POSIX_FADV_NOREUSE,
+    NoReuse = c::POSIX_FADV_NOREUSE,
     /// Soon.
-    WillNeed = libc::POSIX_FADV_WILLNEED,
+    WillNeed = c::POSIX_FADV_WILLNEED,
     /// Not any more: it need not be cached. What was not written to the device yet stays.
-    DontNeed = libc::POSIX_FADV_DONTNEED,
+    DontNeed = c::POSIX_FADV_DONTNEED,
 }
 
 /// Tells the OS how `file` will be used: all of it, unless [`range`](Fadvise::range) says which
@@ -176,7 +177,7 @@ pub enum FileAdvice {
 ///
 /// # Platforms
 ///
-/// Linux.
+/// Linux and FreeBSD.
 ///
 /// Source: posix_fadvise(2); `IORING_OP_FADVISE`, Linux 5.6.
 pub fn fadvise<F: IntoDescriptor>(file: F, advice: FileAdvice) -> Fadvise<F::Descriptor> {
@@ -220,21 +221,21 @@ impl<F: Descriptor> Operation for Fadvise<F> {
 #[repr(i32)]
 pub enum MemoryAdvice {
     /// As most memory is.
-    Normal = libc::MADV_NORMAL,
+    Normal = c::MADV_NORMAL,
     /// From its start to its end.
-    Sequential = libc::MADV_SEQUENTIAL,
+    Sequential = c::MADV_SEQUENTIAL,
     /// Here and there.
-    Random = libc::MADV_RANDOM,
+    Random = c::MADV_RANDOM,
     /// Soon.
-    WillNeed = libc::MADV_WILLNEED,
+    WillNeed = c::MADV_WILLNEED,
     /// Not soon; Linux 5.4.
-    Cold = libc::MADV_COLD,
+    Cold = c::MADV_COLD,
     /// Not soon: it can be put on its device now; Linux 5.4.
-    PageOut = libc::MADV_PAGEOUT,
+    PageOut = c::MADV_PAGEOUT,
     /// Large pages are worth their room.
-    HugePage = libc::MADV_HUGEPAGE,
+    HugePage = c::MADV_HUGEPAGE,
     /// Large pages are not worth their room.
-    NoHugePage = libc::MADV_NOHUGEPAGE,
+    NoHugePage = c::MADV_NOHUGEPAGE,
 }
 
 /// Tells the OS how the memory of `buf` will be used. What is in it never changes.
@@ -249,7 +250,7 @@ pub enum MemoryAdvice {
 ///
 /// # Platforms
 ///
-/// Linux.
+/// Unix. Advice that a system does not know comes to nothing there.
 ///
 /// Source: madvise(2); `IORING_OP_MADVISE`, Linux 5.6.
 pub fn madvise<B: Buf>(buf: B, advice: MemoryAdvice) -> Madvise<B> {

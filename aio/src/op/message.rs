@@ -1,7 +1,5 @@
 //! Operations on whole messages: several buffers, an address, descriptors.
 
-use socket2::{SockAddr, SockAddrStorage};
-
 use super::buffer::MOST_BUFFERS;
 use super::header::{self, ControlMessage, Header, MOST_DESCRIPTORS, Received};
 use super::private::Sealed;
@@ -9,6 +7,8 @@ use super::{Answer, Bufs, BufsMut, Operation, RawOp};
 use crate::error::{Cause, Error};
 use crate::handle::{CLOSED, Descriptor, IntoDescriptor, RawHandle};
 use crate::kind::OpKind;
+use crate::sys::c;
+use crate::sys::net::{SockAddr, SockAddrStorage};
 
 /// The level of control messages that name memory.
 const SOL_RDS: i32 = 276;
@@ -21,7 +21,8 @@ const SOL_RDS: i32 = 276;
 ///
 /// ```
 /// use corio_aio::{self as aio, op};
-/// # fn main() -> std::io::Result<()> {
+/// # #[cfg(not(unix))] fn main() {}
+/// # #[cfg(unix)] fn main() -> std::io::Result<()> {
 /// let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
 /// let file = std::fs::File::open("/dev/null")?;
 /// aio::single(op::send_msg(&ours, ["take ", "this"]).descriptors([&file]))?;
@@ -49,7 +50,7 @@ pub fn send_msg<F: IntoDescriptor, B: Bufs>(socket: F, bufs: B) -> SendMsg<F::De
         address: None,
         descriptors: (),
         control: Vec::new(),
-        flags: libc::MSG_NOSIGNAL,
+        flags: c::MSG_NOSIGNAL,
         lowered: None,
     }
 }
@@ -78,16 +79,16 @@ struct Lowered<V> {
     mistake: Option<Cause>,
 }
 
-impl<V: AsMut<[libc::iovec]>> Lowered<V> {
+impl<V: AsMut<[c::iovec]>> Lowered<V> {
     fn new(vectors: V, control: Vec<u8>) -> Lowered<V> {
         Lowered { header: Header::new(), vectors, control, mistake: None }
     }
 
     /// Fills the header in; from here on it stays in place.
-    fn point(&mut self) -> &mut libc::msghdr {
+    fn point(&mut self) -> &mut c::msghdr {
         let (vectors, header) = (self.vectors.as_mut(), &mut self.header.0);
         if vectors.len() > MOST_BUFFERS {
-            self.mistake = Some(Cause::Os(libc::EMSGSIZE));
+            self.mistake = Some(Cause::Os(c::EMSGSIZE));
         }
         header.msg_iov = vectors.as_mut_ptr();
         header.msg_iovlen = vectors.len().min(MOST_BUFFERS) as _;
@@ -126,17 +127,17 @@ impl<F, B: Bufs, D> SendMsg<F, B, D> {
 
     /// Sends all of the bytes, however long it takes (`MSG_WAITALL`).
     pub fn wait_all(self) -> SendMsg<F, B, D> {
-        self.flag(libc::MSG_WAITALL)
+        self.flag(c::MSG_WAITALL)
     }
 
     /// More is about to follow: let the OS put it into the same packet (`MSG_MORE`).
     pub fn more(self) -> SendMsg<F, B, D> {
-        self.flag(libc::MSG_MORE)
+        self.flag(c::MSG_MORE)
     }
 
     /// Sends out-of-band data (`MSG_OOB`).
     pub fn out_of_band(self) -> SendMsg<F, B, D> {
-        self.flag(libc::MSG_OOB)
+        self.flag(c::MSG_OOB)
     }
 
     fn flag(self, flag: i32) -> SendMsg<F, B, D> {
@@ -146,11 +147,11 @@ impl<F, B: Bufs, D> SendMsg<F, B, D> {
     /// What can't be sent.
     fn mistake(&self, descriptors: &[RawHandle]) -> Option<Cause> {
         let is_unsafe = |message: &ControlMessage| match message.level {
-            libc::SOL_SOCKET => message.kind == libc::SCM_RIGHTS,
+            c::SOL_SOCKET => message.kind == c::SCM_RIGHTS,
             level => level == SOL_RDS,
         };
         let is_wrong = descriptors.len() > MOST_DESCRIPTORS || self.control.iter().any(is_unsafe);
-        is_wrong.then_some(Cause::Os(libc::EINVAL))
+        is_wrong.then_some(Cause::Os(c::EINVAL))
     }
 }
 
@@ -196,7 +197,8 @@ impl<F: Descriptor, B: Bufs, D: Descriptors> Operation for SendMsg<F, B, D> {
 ///
 /// # Platforms
 ///
-/// All. A receive that is canceled late may still succeed: the answer is then `Ok`.
+/// All. A receive that is canceled late may still succeed: the answer is then `Ok`. On WASI neither
+/// descriptors nor control messages come with a message.
 ///
 /// Source: recvmsg(2), unix(7); `IORING_OP_RECVMSG`, Linux 5.3.
 pub fn recv_msg<F: IntoDescriptor, B: BufsMut>(socket: F, bufs: B) -> RecvMsg<F::Descriptor, B> {
@@ -235,24 +237,24 @@ impl<F, B: BufsMut> RecvMsg<F, B> {
     /// (`MSG_WAITALL`). If they are not filled, that breaks a soft chain. With room for descriptors
     /// or control messages it may end sooner: at those, or at the first bytes.
     pub fn wait_all(self) -> RecvMsg<F, B> {
-        self.flag(libc::MSG_WAITALL)
+        self.flag(c::MSG_WAITALL)
     }
 
     /// Leaves the message where it is, to be received again (`MSG_PEEK`). Descriptors that come
     /// with it are received as often as it is.
     pub fn peek(self) -> RecvMsg<F, B> {
-        self.flag(libc::MSG_PEEK)
+        self.flag(c::MSG_PEEK)
     }
 
     /// Receives out-of-band data (`MSG_OOB`).
     pub fn out_of_band(self) -> RecvMsg<F, B> {
-        self.flag(libc::MSG_OOB)
+        self.flag(c::MSG_OOB)
     }
 
     /// Yields the real length of a datagram, also if it is longer than the buffers (`MSG_TRUNC`).
     /// On a TCP stream the bytes are thrown away instead of being copied.
     pub fn truncate(self) -> RecvMsg<F, B> {
-        self.flag(libc::MSG_TRUNC)
+        self.flag(c::MSG_TRUNC)
     }
 
     fn flag(self, flag: i32) -> RecvMsg<F, B> {
@@ -277,7 +279,7 @@ impl<F: Descriptor, B: BufsMut> Operation for RecvMsg<F, B> {
         header.msg_namelen = address.size_of();
         header.msg_name = std::ptr::from_mut(address).cast();
         let fd = lowered.socket(&self.socket);
-        let flags = self.flags | libc::MSG_CMSG_CLOEXEC;
+        let flags = self.flags | c::MSG_CMSG_CLOEXEC;
         RawOp::RecvMsg { fd, header: &mut lowered.header.0, flags }
     }
 

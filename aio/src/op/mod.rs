@@ -33,7 +33,6 @@ mod message;
 mod option;
 mod path;
 mod pipe;
-#[expect(unsafe_code, reason = "reads what the OS says of a process")]
 mod process;
 #[expect(unsafe_code, reason = "makes descriptors of answers")]
 mod raw;

@@ -8,6 +8,7 @@ use super::{Answer, Operation, RawOp};
 use crate::error::Error;
 use crate::handle::{Descriptor, IntoDescriptor};
 use crate::kind::OpKind;
+use crate::sys::c;
 
 /// An option of sockets, and what its value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +38,7 @@ macro_rules! options {
         $(impl SocketOption<$type> {
             $(#[doc = $doc])+
             pub const $const: SocketOption<$type> =
-                SocketOption { level: libc::$level, name: libc::$name, _value: PhantomData };
+                SocketOption { level: c::$level, name: c::$name, _value: PhantomData };
         })+
     };
 }

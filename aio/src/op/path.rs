@@ -1,37 +1,34 @@
 //! Paths as the OS takes them.
 
-use std::ffi::{CString, c_char};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::Answer;
 use crate::error::Cause;
 use crate::handle::{CLOSED, RawHandle};
+use crate::sys::{PathUnit, SystemPath, c};
 
 /// A path of an operation, or why it is none.
 ///
 /// One that is none is lowered to something that is nowhere: the kernel would refuse it before its
 /// turn, and all of its chain with it; so it fails in its turn, and nothing happens.
 #[derive(Debug)]
-pub struct CPath(Result<CString, Cause>);
+pub struct CPath(Result<SystemPath, Cause>);
 
 impl CPath {
-    /// Makes a C string of `path`.
+    /// Makes a string of the OS of `path`.
     pub fn new(path: impl AsRef<Path>) -> CPath {
-        CPath(match CString::new(path.as_ref().as_os_str().as_bytes()) {
-            Err(_) => Err(Cause::InvalidPath),
-            Ok(path) if path.is_empty() => Err(Cause::Os(libc::ENOENT)),
-            Ok(path) if path.count_bytes() >= libc::PATH_MAX as usize => {
-                Err(Cause::Os(libc::ENAMETOOLONG))
-            }
-            Ok(path) => Ok(path),
+        CPath(match SystemPath::new(path.as_ref().as_os_str()) {
+            None => Err(Cause::InvalidPath),
+            Some(path) if path.len() == 0 => Err(Cause::Os(c::ENOENT)),
+            Some(path) if path.len() >= c::PATH_MAX as usize => Err(Cause::Os(c::ENAMETOOLONG)),
+            Some(path) => Ok(path),
         })
     }
 
     /// The same, where an empty one means something.
     pub fn may_be_empty(self) -> CPath {
         match self.0 {
-            Err(Cause::Os(libc::ENOENT)) => CPath(Ok(CString::default())),
+            Err(Cause::Os(c::ENOENT)) => CPath(Ok(SystemPath::default())),
             _ => self,
         }
     }
@@ -42,10 +39,10 @@ impl CPath {
     }
 
     /// Its lowered form: from `dir` on.
-    pub fn lower(&self, dir: RawHandle) -> (RawHandle, *const c_char) {
+    pub fn lower(&self, dir: RawHandle) -> (RawHandle, *const PathUnit) {
         match &self.0 {
             Ok(path) => (dir, path.as_ptr()),
-            Err(_) => (CLOSED, c"nowhere".as_ptr()),
+            Err(_) => (CLOSED, SystemPath::NOWHERE),
         }
     }
 

@@ -7,6 +7,7 @@ use super::{Answer, Operation, RawOp};
 use crate::error::Error;
 use crate::handle::{CLOSED, Descriptor, IntoDescriptor, RawHandle};
 use crate::kind::OpKind;
+use crate::sys::c;
 
 /// Makes a pipe; yields its two ends, close-on-exec.
 ///
@@ -46,7 +47,7 @@ impl Operation for Pipe {
     }
 
     fn finish(&mut self, answer: Answer) -> Result<(PipeReader, PipeWriter), Error> {
-        let [reader, writer] = answer.handles(OpKind::Pipe, self.ends)?;
+        let [reader, writer] = answer.files(OpKind::Pipe, self.ends)?;
         Ok((reader.into(), writer.into()))
     }
 }
@@ -112,12 +113,12 @@ impl<F, T> Splice<F, T> {
 
     /// More bytes follow soon: a socket may wait for them to fill a packet.
     pub fn more(self) -> Splice<F, T> {
-        Splice { flags: self.flags | libc::SPLICE_F_MORE, ..self }
+        Splice { flags: self.flags | c::SPLICE_F_MORE, ..self }
     }
 
     /// Pages may be moved instead of copied: a hint, which today's kernels leave unheard.
     pub fn move_pages(self) -> Splice<F, T> {
-        Splice { flags: self.flags | libc::SPLICE_F_MOVE, ..self }
+        Splice { flags: self.flags | c::SPLICE_F_MOVE, ..self }
     }
 }
 

@@ -1,20 +1,16 @@
 //! Waiting for processes.
 
 use std::borrow::BorrowMut;
-use std::fmt;
 use std::io;
-use std::mem;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
-
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::private::Sealed;
 use super::{Answer, Operation, RawOp};
 use crate::error::{Cause, Error};
 use crate::handle::{Descriptor, IntoDescriptor, RawHandle};
 use crate::kind::OpKind;
+pub use crate::sys::ChildState;
+use crate::sys::{ChildInfo, ChildName, c};
 
 /// What no descriptor is called.
 const NO_PROCESS: RawHandle = -1;
@@ -29,7 +25,7 @@ const NO_PROCESS: RawHandle = -1;
 /// use std::process::Command;
 /// use corio_aio::{self as aio, op};
 /// # fn main() -> std::io::Result<()> {
-/// let mut child = Command::new("true").spawn()?;
+/// let mut child = Command::new("rustc").arg("--version").spawn()?;
 /// assert!(aio::single(op::child_exit(&mut child))?.success());
 /// # Ok(())
 /// # }
@@ -44,11 +40,12 @@ const NO_PROCESS: RawHandle = -1;
 ///
 /// # Platforms
 ///
-/// Linux, with every backend.
+/// Unix and Windows, with every backend.
 ///
-/// Source: pidfd_open(2), Linux 5.3; poll(2), waitpid(2); `IORING_OP_POLL_ADD`, Linux 5.1.
+/// Source: pidfd_open(2), Linux 5.3; poll(2), waitpid(2); `IORING_OP_POLL_ADD`, Linux 5.1;
+/// `EVFILT_PROC` of kqueue(2); `RegisterWaitForSingleObject`.
 pub const fn child_exit<C: BorrowMut<Child>>(child: C) -> ChildExit<C> {
-    ChildExit { child, pidfd: None }
+    ChildExit { child, name: None }
 }
 
 /// See [`child_exit`].
@@ -56,25 +53,26 @@ pub const fn child_exit<C: BorrowMut<Child>>(child: C) -> ChildExit<C> {
 pub struct ChildExit<C> {
     /// The child.
     pub child: C,
-    /// What becomes readable when the child has ended, from when the operation starts.
-    pidfd: Option<Result<OwnedFd, Cause>>,
+    /// What the OS calls the child, from when the operation starts.
+    name: Option<Result<ChildName, Cause>>,
 }
 
 /// Names `child` for the OS; `None` if it has ended and was waited for.
-fn open(child: &mut Child) -> Option<Result<OwnedFd, Cause>> {
+fn name(child: &mut Child) -> Option<Result<ChildName, Cause>> {
     // Its number may be another's already if it was waited for, which only it knows.
     match child.try_wait() {
         Ok(Some(_)) => return None,
         Ok(None) => {}
         Err(error) => return Some(Err(cause(&error))),
     }
-    let pid = Pid::from_raw(child.id() as i32).expect("a child has a number");
-    let opened = pidfd_open(pid, PidfdFlags::empty());
-    Some(opened.map_err(|error| Cause::Os(error.raw_os_error())))
+    Some(ChildName::new(child).map_err(|error| cause(&error)))
 }
 
 fn cause(error: &io::Error) -> Cause {
-    Cause::Os(error.raw_os_error().unwrap_or(libc::ECHILD))
+    match error.kind() {
+        io::ErrorKind::Unsupported => Cause::Unsupported,
+        _ => Cause::Os(error.raw_os_error().unwrap_or(c::ECHILD)),
+    }
 }
 
 impl<C> Sealed for ChildExit<C> {}
@@ -83,18 +81,18 @@ impl<C: BorrowMut<Child>> Operation for ChildExit<C> {
     const KIND: OpKind = OpKind::ChildExit;
 
     fn lower(&mut self) -> RawOp {
-        self.pidfd = open(self.child.borrow_mut());
-        let fd = match &self.pidfd {
+        self.name = name(self.child.borrow_mut());
+        let child = match &self.name {
             None => return RawOp::Nop,
-            Some(Ok(pidfd)) => pidfd.as_raw_fd(),
+            Some(Ok(name)) => name.raw(),
             // It fails when its turn comes.
             Some(Err(_)) => NO_PROCESS,
         };
-        RawOp::Poll { fd, events: libc::POLLIN as u32 }
+        RawOp::ChildExit { child }
     }
 
     fn finish(&mut self, answer: Answer) -> Result<ExitStatus, Error> {
-        let mistake = self.pidfd.take().and_then(Result::err);
+        let mistake = self.name.take().and_then(Result::err);
         answer.or_mistake(mistake).done(OpKind::ChildExit)?;
         match self.child.borrow_mut().try_wait() {
             Ok(Some(status)) => Ok(status),
@@ -111,17 +109,6 @@ pub struct Waited {
     pub pid: u32,
     /// What became of it.
     pub state: ChildState,
-}
-
-/// What can become of a process.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ChildState {
-    /// It has ended.
-    Exited(ExitStatus),
-    /// This signal has stopped it.
-    Stopped(i32),
-    /// It goes on after it was stopped.
-    Continued,
 }
 
 /// Waits until the child that `pidfd` names has ended, or, if asked for, until it has stopped or
@@ -144,7 +131,7 @@ pub enum ChildState {
 /// Source: waitid(2) with `P_PIDFD`; `IORING_OP_WAITID`, Linux 6.7; before, `IORING_OP_POLL_ADD`.
 pub fn wait_id<F: IntoDescriptor>(pidfd: F) -> WaitId<F::Descriptor> {
     let pidfd = pidfd.into_descriptor();
-    WaitId { pidfd, options: libc::WEXITED, info: Info::new(), mistake: None }
+    WaitId { pidfd, options: c::WEXITED, info: ChildInfo::new(), mistake: None }
 }
 
 /// See [`wait_id`].
@@ -153,24 +140,24 @@ pub struct WaitId<F> {
     /// The process.
     pub pidfd: F,
     options: i32,
-    info: Info,
+    info: ChildInfo,
     mistake: Option<Cause>,
 }
 
 impl<F> WaitId<F> {
     /// Waits until it is stopped, too.
     pub fn or_stopped(self) -> WaitId<F> {
-        WaitId { options: self.options | libc::WSTOPPED, ..self }
+        WaitId { options: self.options | c::WSTOPPED, ..self }
     }
 
     /// Waits until it goes on after it was stopped, too.
     pub fn or_continued(self) -> WaitId<F> {
-        WaitId { options: self.options | libc::WCONTINUED, ..self }
+        WaitId { options: self.options | c::WCONTINUED, ..self }
     }
 
     /// Leaves it as it is, so that it can be waited for again (`WNOWAIT`).
     pub fn keep(self) -> WaitId<F> {
-        WaitId { options: self.options | libc::WNOWAIT, ..self }
+        WaitId { options: self.options | c::WNOWAIT, ..self }
     }
 }
 
@@ -182,42 +169,14 @@ impl<F: Descriptor> Operation for WaitId<F> {
     fn lower(&mut self) -> RawOp {
         let (pidfd, options) = (self.pidfd.raw(), self.options);
         // The OS would say that it is an invalid argument.
-        self.mistake = (pidfd == NO_PROCESS).then_some(Cause::Os(libc::EBADF));
-        RawOp::WaitId { pidfd, info: &mut self.info.0, options }
+        self.mistake = (pidfd == NO_PROCESS).then_some(Cause::Os(c::EBADF));
+        RawOp::WaitId { pidfd, info: self.info.as_mut_ptr(), options }
     }
 
     fn finish(&mut self, answer: Answer) -> Result<Waited, Error> {
-        answer.or_mistake(self.mistake).done(OpKind::WaitId).map(|()| self.info.waited())
-    }
-}
-
-/// What the OS says of a process.
-struct Info(libc::siginfo_t);
-
-impl Info {
-    fn new() -> Info {
-        // SAFETY: it is made of numbers and pointers, which may be zero.
-        Info(unsafe { mem::zeroed() })
-    }
-
-    fn waited(&self) -> Waited {
-        // SAFETY: all of it is initialized, and the OS has written it for a child.
-        let pid = unsafe { self.0.si_pid() };
-        // SAFETY: as above.
-        let status = unsafe { self.0.si_status() };
-        let state = match self.0.si_code {
-            libc::CLD_EXITED => ChildState::Exited(ExitStatus::from_raw((status & 0xff) << 8)),
-            libc::CLD_DUMPED => ChildState::Exited(ExitStatus::from_raw(status | 0x80)),
-            libc::CLD_STOPPED | libc::CLD_TRAPPED => ChildState::Stopped(status),
-            libc::CLD_CONTINUED => ChildState::Continued,
-            _ => ChildState::Exited(ExitStatus::from_raw(status)),
-        };
-        Waited { pid: pid as u32, state }
-    }
-}
-
-impl fmt::Debug for Info {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Info").finish_non_exhaustive()
+        answer
+            .or_mistake(self.mistake)
+            .done(OpKind::WaitId)
+            .map(|()| Waited { pid: self.info.pid(), state: self.info.state() })
     }
 }

@@ -1,19 +1,18 @@
 //! The lowered form of an operation, which a backend starts, and the answer that it gives.
 
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::slice;
-
-use socket2::SockAddrStorage;
 
 use super::Stat;
 use super::header::{Header, Received};
 use crate::error::{Cause, Error};
-use crate::handle::RawHandle;
+use crate::handle::{OwnedFile, OwnedSocket, RawHandle, own_file, own_socket};
 use crate::key::Key;
 use crate::kind::OpKind;
+use crate::sys::net::SockAddrStorage;
+use crate::sys::{CountedEvent, PathUnit, c};
 
 /// A path, as the OS reads it.
-type Path = *const libc::c_char;
+type Path = *const PathUnit;
 
 /// An operation as a backend sees it: numbers and pointers.
 ///
@@ -28,8 +27,8 @@ pub enum RawOp {
     Write { fd: RawHandle, buf: *const u8, len: u32, offset: u64 },
     Fsync { fd: RawHandle, data_only: bool },
     OpenAt { dir: RawHandle, path: Path, flags: i32, mode: u32 },
-    Readv { fd: RawHandle, vectors: *const libc::iovec, count: u32, offset: u64 },
-    Writev { fd: RawHandle, vectors: *const libc::iovec, count: u32, offset: u64 },
+    Readv { fd: RawHandle, vectors: *const c::iovec, count: u32, offset: u64 },
+    Writev { fd: RawHandle, vectors: *const c::iovec, count: u32, offset: u64 },
     Ftruncate { fd: RawHandle, len: u64 },
     Fallocate { fd: RawHandle, mode: i32, offset: u64, len: u64 },
     Fadvise { fd: RawHandle, offset: u64, len: u32, advice: i32 },
@@ -45,25 +44,28 @@ pub enum RawOp {
     LinkAt { from: RawHandle, old: Path, to: RawHandle, new: Path, flags: i32 },
     Close { fd: RawHandle, shared: bool, lingers: bool },
     Socket { domain: i32, kind: i32, protocol: i32 },
-    Bind { fd: RawHandle, address: *const libc::sockaddr, len: u32 },
+    Bind { fd: RawHandle, address: *const c::sockaddr, len: c::socklen_t },
     Listen { fd: RawHandle, backlog: i32 },
     Accept { fd: RawHandle },
-    Connect { fd: RawHandle, address: *const libc::sockaddr, len: u32 },
+    Connect { fd: RawHandle, address: *const c::sockaddr, len: c::socklen_t },
     Send { fd: RawHandle, buf: *const u8, len: u32, flags: i32 },
     Recv { fd: RawHandle, buf: *mut u8, len: u32, flags: i32 },
     Shutdown { fd: RawHandle, how: i32 },
-    SendMsg { fd: RawHandle, header: *const libc::msghdr, flags: i32 },
-    RecvMsg { fd: RawHandle, header: *mut libc::msghdr, flags: i32 },
+    SendMsg { fd: RawHandle, header: *const c::msghdr, flags: i32 },
+    RecvMsg { fd: RawHandle, header: *mut c::msghdr, flags: i32 },
     SendZc { fd: RawHandle, buf: *const u8, len: u32, flags: i32 },
     GetOption { fd: RawHandle, level: i32, name: i32, value: *mut u8, len: u32 },
     SetOption { fd: RawHandle, level: i32, name: i32, value: *const u8, len: u32 },
-    WaitId { pidfd: RawHandle, info: *mut libc::siginfo_t, options: i32 },
+    ChildExit { child: RawHandle },
+    WaitId { pidfd: RawHandle, info: *mut c::siginfo_t, options: i32 },
     FutexWait { word: *const u32, expected: u32, mask: u32, flags: u32 },
     FutexWake { word: *const u32, count: u32, mask: u32, flags: u32 },
     Timeout { after: *const Timespec },
     LinkTimeout { after: *const Timespec },
     Cancel { ring: u64, target: Key },
     Poll { fd: RawHandle, events: u32 },
+    NotifyEvent { event: *const CountedEvent },
+    WaitEvent { event: *const CountedEvent },
 }
 
 // SAFETY: it only says where memory is. Who follows its pointers promises that they may be followed
@@ -86,6 +88,59 @@ impl RawOp {
     /// A cancel that finds nothing.
     pub(crate) const CANCEL_NOTHING: RawOp = RawOp::Cancel { ring: 0, target: Key::NONE };
 
+    /// The descriptor that it works on: the first, if there are two, and the directory of a path.
+    /// None for an operation on something else, and where the path starts at the working directory.
+    #[inline]
+    pub const fn descriptor(&self) -> Option<RawHandle> {
+        let fd = match *self {
+            RawOp::Read { fd, .. }
+            | RawOp::Write { fd, .. }
+            | RawOp::Fsync { fd, .. }
+            | RawOp::OpenAt { dir: fd, .. }
+            | RawOp::Readv { fd, .. }
+            | RawOp::Writev { fd, .. }
+            | RawOp::Ftruncate { fd, .. }
+            | RawOp::Fallocate { fd, .. }
+            | RawOp::Fadvise { fd, .. }
+            | RawOp::SyncFileRange { fd, .. }
+            | RawOp::Splice { from: fd, .. }
+            | RawOp::Statx { dir: fd, .. }
+            | RawOp::RenameAt { from: fd, .. }
+            | RawOp::UnlinkAt { dir: fd, .. }
+            | RawOp::MkdirAt { dir: fd, .. }
+            | RawOp::SymlinkAt { dir: fd, .. }
+            | RawOp::LinkAt { from: fd, .. }
+            | RawOp::Close { fd, .. }
+            | RawOp::Bind { fd, .. }
+            | RawOp::Listen { fd, .. }
+            | RawOp::Accept { fd }
+            | RawOp::Connect { fd, .. }
+            | RawOp::Send { fd, .. }
+            | RawOp::Recv { fd, .. }
+            | RawOp::Shutdown { fd, .. }
+            | RawOp::SendMsg { fd, .. }
+            | RawOp::RecvMsg { fd, .. }
+            | RawOp::SendZc { fd, .. }
+            | RawOp::GetOption { fd, .. }
+            | RawOp::SetOption { fd, .. }
+            | RawOp::ChildExit { child: fd }
+            | RawOp::WaitId { pidfd: fd, .. }
+            | RawOp::Poll { fd, .. } => fd,
+            RawOp::Nop
+            | RawOp::Madvise { .. }
+            | RawOp::Pipe { .. }
+            | RawOp::Socket { .. }
+            | RawOp::FutexWait { .. }
+            | RawOp::FutexWake { .. }
+            | RawOp::Timeout { .. }
+            | RawOp::LinkTimeout { .. }
+            | RawOp::Cancel { .. }
+            | RawOp::NotifyEvent { .. }
+            | RawOp::WaitEvent { .. } => -1,
+        };
+        if fd < 0 { None } else { Some(fd) }
+    }
+
     /// How many bytes it must move so as not to break a soft chain; `None` if any number will do.
     ///
     /// # Safety
@@ -94,7 +149,7 @@ impl RawOp {
     #[inline]
     pub(crate) unsafe fn whole(&self) -> Option<u64> {
         if let RawOp::Send { len, flags, .. } = *self
-            && flags & libc::MSG_WAITALL != 0
+            && flags & c::MSG_WAITALL != 0
         {
             return Some(len.into());
         }
@@ -116,15 +171,15 @@ impl RawOp {
                 Some(total(unsafe { slice::from_raw_parts(vectors, count as usize) }))
             }
             RawOp::SendZc { len, flags, .. } | RawOp::Recv { len, flags, .. }
-                if flags & libc::MSG_WAITALL != 0 =>
+                if flags & c::MSG_WAITALL != 0 =>
             {
                 Some(len.into())
             }
-            RawOp::SendMsg { header, flags, .. } if flags & libc::MSG_WAITALL != 0 => {
+            RawOp::SendMsg { header, flags, .. } if flags & c::MSG_WAITALL != 0 => {
                 // SAFETY: passed on.
                 Some(total(unsafe { buffers_of(header) }))
             }
-            RawOp::RecvMsg { header, flags, .. } if flags & libc::MSG_WAITALL != 0 => {
+            RawOp::RecvMsg { header, flags, .. } if flags & c::MSG_WAITALL != 0 => {
                 // SAFETY: passed on.
                 Some(total(unsafe { buffers_of(header) }))
             }
@@ -137,14 +192,14 @@ impl RawOp {
     #[inline]
     pub(crate) fn sent_whole(self) -> RawOp {
         if let RawOp::Send { fd, buf, len, flags } = self {
-            return RawOp::Send { fd, buf, len, flags: flags | libc::MSG_WAITALL };
+            return RawOp::Send { fd, buf, len, flags: flags | c::MSG_WAITALL };
         }
         match self {
             RawOp::SendZc { fd, buf, len, flags } => {
-                RawOp::SendZc { fd, buf, len, flags: flags | libc::MSG_WAITALL }
+                RawOp::SendZc { fd, buf, len, flags: flags | c::MSG_WAITALL }
             }
             RawOp::SendMsg { fd, header, flags } => {
-                RawOp::SendMsg { fd, header, flags: flags | libc::MSG_WAITALL }
+                RawOp::SendMsg { fd, header, flags: flags | c::MSG_WAITALL }
             }
             op => op,
         }
@@ -157,7 +212,7 @@ impl RawOp {
 }
 
 /// How many bytes buffers hold.
-pub(crate) fn total(buffers: &[libc::iovec]) -> u64 {
+pub(crate) fn total(buffers: &[c::iovec]) -> u64 {
     buffers.iter().map(|buffer| buffer.iov_len as u64).sum()
 }
 
@@ -166,7 +221,7 @@ pub(crate) fn total(buffers: &[libc::iovec]) -> u64 {
 /// # Safety
 ///
 /// The header and what it points to are valid for as long as the result is used.
-pub(crate) unsafe fn buffers_of<'a>(header: *const libc::msghdr) -> &'a [libc::iovec] {
+pub(crate) unsafe fn buffers_of<'a>(header: *const c::msghdr) -> &'a [c::iovec] {
     // SAFETY: passed on.
     let header = unsafe { &*header };
     if header.msg_iovlen == 0 {
@@ -264,20 +319,24 @@ impl Answer {
         self.count(kind).map(drop)
     }
 
-    /// The descriptor, for an operation that makes one.
-    pub(crate) fn handle(self, kind: OpKind) -> Result<OwnedFd, Error> {
-        match self.0 {
-            // SAFETY: who made the answer promised that the descriptor is its own, and it is used
-            // up here.
-            Ok(fd) => Ok(unsafe { OwnedFd::from_raw_fd(fd as RawHandle) }),
-            Err(cause) => Err(Error::new(kind, cause)),
-        }
+    /// The file, for an operation that makes one.
+    pub(crate) fn file(self, kind: OpKind) -> Result<OwnedFile, Error> {
+        let number = self.count(kind)?;
+        // SAFETY: who made the answer promised that the file is its own, and it is used up here.
+        Ok(unsafe { own_file(number as RawHandle) })
     }
 
-    /// The two descriptors that it has written to `ends`, for an operation that makes two.
-    pub(crate) fn handles(self, kind: OpKind, ends: [RawHandle; 2]) -> Result<[OwnedFd; 2], Error> {
+    /// The socket, for an operation that makes one.
+    pub(crate) fn socket(self, kind: OpKind) -> Result<OwnedSocket, Error> {
+        let number = self.count(kind)?;
+        // SAFETY: who made the answer promised that the socket is its own, and it is used up here.
+        Ok(unsafe { own_socket(number as RawHandle) })
+    }
+
+    /// The two files that it has written to `ends`, for an operation that makes two.
+    pub(crate) fn files(self, kind: OpKind, ends: [RawHandle; 2]) -> Result<[OwnedFile; 2], Error> {
         self.done(kind)?;
         // SAFETY: who made the answer promised that the two are its own, and it is used up here.
-        Ok(ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) }))
+        Ok(ends.map(|end| unsafe { own_file(end) }))
     }
 }

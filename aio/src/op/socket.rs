@@ -1,12 +1,12 @@
 //! Operations on sockets.
 
-use socket2::{Domain, Protocol, SockAddr, Type};
-
 use super::private::Sealed;
 use super::{Answer, Buf, BufMut, Operation, RawOp};
 use crate::error::Error;
 use crate::handle::{Descriptor, IntoDescriptor};
 use crate::kind::OpKind;
+use crate::sys::c;
+use crate::sys::net::{self, Domain, Protocol, SockAddr, Type};
 
 /// Makes a socket; yields it, close-on-exec.
 ///
@@ -22,11 +22,16 @@ use crate::kind::OpKind;
 /// - [`Cause::Os`](crate::Cause::Os)`(EAFNOSUPPORT)`: the OS has no such sockets.
 /// - [`Cause::Os`](crate::Cause::Os)`(EMFILE)`: the process has no descriptors left.
 ///
+/// # Platforms
+///
+/// WASI makes sockets of TCP and UDP from preview 2 on, and none before
+/// ([`Cause::Unsupported`](crate::Cause::Unsupported)): there a program is given those that it has.
+///
 /// Source: socket(2): a plain call, which never waits.
 pub fn socket(domain: Domain, kind: Type, protocol: Option<Protocol>) -> Socket {
     Socket {
         domain: domain.into(),
-        kind: i32::from(kind) | libc::SOCK_CLOEXEC,
+        kind: i32::from(kind) | c::SOCK_CLOEXEC,
         protocol: protocol.map_or(0, i32::from),
     }
 }
@@ -41,15 +46,15 @@ pub struct Socket {
 
 impl Sealed for Socket {}
 impl Operation for Socket {
-    type Output = socket2::Socket;
+    type Output = net::Socket;
     const KIND: OpKind = OpKind::Socket;
 
     fn lower(&mut self) -> RawOp {
         RawOp::Socket { domain: self.domain, kind: self.kind, protocol: self.protocol }
     }
 
-    fn finish(&mut self, answer: Answer) -> Result<socket2::Socket, Error> {
-        answer.handle(OpKind::Socket).map(socket2::Socket::from)
+    fn finish(&mut self, answer: Answer) -> Result<net::Socket, Error> {
+        answer.socket(OpKind::Socket).map(net::Socket::from)
     }
 }
 
@@ -145,10 +150,10 @@ impl<F: Descriptor> Operation for Listen<F> {
 ///
 /// # Platforms
 ///
-/// All. With epoll and poll the listener is made non-blocking (`O_NONBLOCK`) and stays so, for all
-/// that share it, other processes too: there is no flag for a call that does not wait.
+/// All. With epoll, kqueue and poll the listener is made non-blocking (`O_NONBLOCK`) and stays so,
+/// for all that share it, other processes too: there is no flag for a call that does not wait.
 ///
-/// Source: accept4(2); `IORING_OP_ACCEPT`, Linux 5.5.
+/// Source: accept4(2); `IORING_OP_ACCEPT`, Linux 5.5; `AcceptEx`.
 pub fn accept<F: IntoDescriptor>(listener: F) -> Accept<F::Descriptor> {
     let listener = listener.into_descriptor();
     Accept { listener }
@@ -163,15 +168,15 @@ pub struct Accept<F> {
 
 impl<F> Sealed for Accept<F> {}
 impl<F: Descriptor> Operation for Accept<F> {
-    type Output = socket2::Socket;
+    type Output = net::Socket;
     const KIND: OpKind = OpKind::Accept;
 
     fn lower(&mut self) -> RawOp {
         RawOp::Accept { fd: self.listener.raw() }
     }
 
-    fn finish(&mut self, answer: Answer) -> Result<socket2::Socket, Error> {
-        answer.handle(OpKind::Accept).map(socket2::Socket::from)
+    fn finish(&mut self, answer: Answer) -> Result<net::Socket, Error> {
+        answer.socket(OpKind::Accept).map(net::Socket::from)
     }
 }
 
@@ -185,11 +190,12 @@ impl<F: Descriptor> Operation for Accept<F> {
 ///
 /// # Platforms
 ///
-/// All. With epoll and poll the socket is non-blocking (`O_NONBLOCK`) for as long as the call takes
-/// that begins to connect, for all that share it; and where the queue of a Unix listener is full,
-/// the answer is [`Cause::Unsupported`](crate::Cause::Unsupported): io_uring waits for room.
+/// All. With epoll, kqueue and poll the socket is non-blocking (`O_NONBLOCK`) for as long as the
+/// call takes that begins to connect, for all that share it; and where the queue of a Unix listener
+/// is full, the answer is [`Cause::Unsupported`](crate::Cause::Unsupported): io_uring waits for
+/// room.
 ///
-/// Source: connect(2); `IORING_OP_CONNECT`, Linux 5.5.
+/// Source: connect(2); `IORING_OP_CONNECT`, Linux 5.5; `ConnectEx`.
 pub fn connect<F: IntoDescriptor>(
     socket: F,
     address: impl Into<SockAddr>,
@@ -233,10 +239,15 @@ impl<F: Descriptor> Operation for Connect<F> {
 /// - [`Cause::Os`](crate::Cause::Os)`(EPIPE)`, `(ECONNRESET)`: the connection is closed. There is
 ///   no `SIGPIPE`.
 ///
-/// Source: send(2); `IORING_OP_SEND`, Linux 5.6.
+/// # Platforms
+///
+/// All. WASI's host may take bytes that the peer never gets, and lets a close wait for the peer to
+/// take them. Windows is given up to 64 KiB of a stream at once.
+///
+/// Source: send(2); `IORING_OP_SEND`, Linux 5.6; `WSASend`.
 pub fn send<F: IntoDescriptor, B: Buf>(socket: F, buf: B) -> Send<F::Descriptor, B> {
     let socket = socket.into_descriptor();
-    Send { socket, buf, flags: libc::MSG_NOSIGNAL }
+    Send { socket, buf, flags: c::MSG_NOSIGNAL }
 }
 
 /// See [`send`].
@@ -252,17 +263,17 @@ pub struct Send<F, B> {
 impl<F, B> Send<F, B> {
     /// Sends all of the bytes, however long it takes (`MSG_WAITALL`).
     pub fn wait_all(self) -> Send<F, B> {
-        self.flag(libc::MSG_WAITALL)
+        self.flag(c::MSG_WAITALL)
     }
 
     /// More is about to follow: let the OS put it into the same packet (`MSG_MORE`).
     pub fn more(self) -> Send<F, B> {
-        self.flag(libc::MSG_MORE)
+        self.flag(c::MSG_MORE)
     }
 
     /// Sends out-of-band data (`MSG_OOB`).
     pub fn out_of_band(self) -> Send<F, B> {
-        self.flag(libc::MSG_OOB)
+        self.flag(c::MSG_OOB)
     }
 
     fn flag(self, flag: i32) -> Send<F, B> {
@@ -298,9 +309,12 @@ impl<F: Descriptor, B: Buf> Operation for Send<F, B> {
 ///
 /// # Platforms
 ///
-/// All. A receive that is canceled late may still succeed: the answer is then `Ok`.
+/// All. A receive that is canceled late may still succeed: the answer is then `Ok`. On WASI nothing
+/// can be peeked at (preview 1 can), nor is anything out of band
+/// ([`Cause::Unsupported`](crate::Cause::Unsupported)). Windows does not tell how long a datagram
+/// was that did not fit ([`truncate`](Recv::truncate)).
 ///
-/// Source: recv(2); `IORING_OP_RECV`, Linux 5.6.
+/// Source: recv(2); `IORING_OP_RECV`, Linux 5.6; `WSARecv`.
 pub fn recv<F: IntoDescriptor, B: BufMut>(socket: F, buf: B) -> Recv<F::Descriptor, B> {
     let socket = socket.into_descriptor();
     Recv { socket, buf, flags: 0 }
@@ -320,23 +334,23 @@ impl<F, B> Recv<F, B> {
     /// Waits until `buf` is full, the peer has closed its side, or an error comes (`MSG_WAITALL`).
     /// If it is not filled, that breaks a soft chain.
     pub fn wait_all(self) -> Recv<F, B> {
-        self.flag(libc::MSG_WAITALL)
+        self.flag(c::MSG_WAITALL)
     }
 
     /// Leaves the bytes where they are, to be received again (`MSG_PEEK`).
     pub fn peek(self) -> Recv<F, B> {
-        self.flag(libc::MSG_PEEK)
+        self.flag(c::MSG_PEEK)
     }
 
     /// Receives out-of-band data (`MSG_OOB`).
     pub fn out_of_band(self) -> Recv<F, B> {
-        self.flag(libc::MSG_OOB)
+        self.flag(c::MSG_OOB)
     }
 
     /// Yields the real length of a datagram, also if it is longer than `buf` (`MSG_TRUNC`). On a
     /// stream the bytes are thrown away instead of being copied.
     pub fn truncate(self) -> Recv<F, B> {
-        self.flag(libc::MSG_TRUNC)
+        self.flag(c::MSG_TRUNC)
     }
 
     fn flag(self, flag: i32) -> Recv<F, B> {
@@ -388,9 +402,9 @@ impl<F: Descriptor> Operation for Shutdown<F> {
 
     fn lower(&mut self) -> RawOp {
         let how = match self.how {
-            std::net::Shutdown::Read => libc::SHUT_RD,
-            std::net::Shutdown::Write => libc::SHUT_WR,
-            std::net::Shutdown::Both => libc::SHUT_RDWR,
+            std::net::Shutdown::Read => c::SHUT_RD,
+            std::net::Shutdown::Write => c::SHUT_WR,
+            std::net::Shutdown::Both => c::SHUT_RDWR,
         };
         RawOp::Shutdown { fd: self.socket.raw(), how }
     }

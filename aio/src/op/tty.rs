@@ -20,10 +20,14 @@ use crate::kind::OpKind;
 ///
 /// # Platforms
 ///
-/// On Unix it is a read, of anything that can be read. On Windows, once there is a backend for it,
-/// keys and other events of the console arrive as the VT sequences that a Unix terminal sends.
+/// On Unix it is a read, of anything that can be read; so it is on Windows, but for consoles. Keys
+/// that are typed there arrive as the [VT sequences](crate::console) that a Unix terminal sends,
+/// once the program has taken `ENABLE_LINE_INPUT` out of the console's mode; with it, the console
+/// gives whole lines. The mouse, the size of the window and its focus are reported as the mode
+/// says (`ENABLE_MOUSE_INPUT` without `ENABLE_QUICK_EDIT_MODE`, `ENABLE_WINDOW_INPUT`). What does
+/// not fit into `buf` is there for the next read.
 ///
-/// Source: read(2), termios(3); `IORING_OP_READ`, Linux 5.6.
+/// Source: read(2), termios(3); `IORING_OP_READ`, Linux 5.6; `ReadConsoleInputW`.
 pub fn read_tty<F: IntoDescriptor, B: BufMut>(tty: F, buf: B) -> ReadTty<F::Descriptor, B> {
     let tty = tty.into_descriptor();
     ReadTty { tty, buf }

@@ -1,17 +1,16 @@
 //! Reads and writes over several buffers at once.
 
-use libc::iovec;
-
 use super::buffer::MOST_BUFFERS;
 use super::private::Sealed;
 use super::{Answer, Bufs, BufsMut, Operation, RawOp};
 use crate::error::{Cause, Error};
 use crate::handle::{CLOSED, Descriptor, IntoDescriptor, RawHandle};
 use crate::kind::OpKind;
+use crate::sys::c;
 
 /// The vectors of an operation on `fd`, in lowered form. Too many are lowered to none of a file
 /// that is not open: the kernel would refuse them before their turn, and their chain with them.
-fn lower(vectors: &mut impl AsMut<[iovec]>, fd: RawHandle) -> (RawHandle, *const iovec, u32) {
+fn lower(vectors: &mut impl AsMut<[c::iovec]>, fd: RawHandle) -> (RawHandle, *const c::iovec, u32) {
     match vectors.as_mut() {
         vectors if vectors.len() > MOST_BUFFERS => (CLOSED, vectors.as_ptr(), 0),
         vectors => (fd, vectors.as_ptr(), vectors.len() as u32),
@@ -21,11 +20,11 @@ fn lower(vectors: &mut impl AsMut<[iovec]>, fd: RawHandle) -> (RawHandle, *const
 /// How many bytes `answer` says were moved.
 fn finish<V>(vectors: &mut Option<V>, answer: Answer, kind: OpKind) -> Result<usize, Error>
 where
-    V: AsMut<[iovec]>,
+    V: AsMut<[c::iovec]>,
 {
     let has_too_many =
         vectors.as_mut().is_some_and(|vectors| vectors.as_mut().len() > MOST_BUFFERS);
-    answer.or_mistake(has_too_many.then_some(Cause::Os(libc::EINVAL))).count(kind)
+    answer.or_mistake(has_too_many.then_some(Cause::Os(c::EINVAL))).count(kind)
 }
 
 /// Reads from `file` into `bufs`, which it fills one after the other: from the file's own position,
@@ -38,7 +37,7 @@ where
 /// use corio_aio::{self as aio, op};
 /// # fn main() -> std::io::Result<()> {
 /// # let file = tempfile::tempfile()?;
-/// # std::os::unix::fs::FileExt::write_all_at(&file, b"head body", 0)?;
+/// # aio::single(op::write(&file, b"head body").at(0))?;
 /// let (mut head, mut body) = ([0; 5], [0; 64]);
 /// let n = aio::single(op::readv(&file, [&mut head[..], &mut body[..]]))?;
 /// assert_eq!((&head, &body[..n - 5]), (b"head ", &b"body"[..]));

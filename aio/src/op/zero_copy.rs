@@ -5,6 +5,7 @@ use super::{Answer, Buf, Operation, RawOp};
 use crate::error::Error;
 use crate::handle::{Descriptor, IntoDescriptor};
 use crate::kind::OpKind;
+use crate::sys::c;
 
 /// Sends `buf` to the peer of `socket`, from where it is, if the OS can: worth it for long
 /// buffers, from about 10 kB on.
@@ -31,7 +32,7 @@ use crate::kind::OpKind;
 /// Source: send(2); `IORING_OP_SEND_ZC`, Linux 6.0.
 pub fn send_zc<F: IntoDescriptor, B: Buf>(socket: F, buf: B) -> SendZc<F::Descriptor, B> {
     let socket = socket.into_descriptor();
-    SendZc { socket, buf, flags: libc::MSG_NOSIGNAL }
+    SendZc { socket, buf, flags: c::MSG_NOSIGNAL }
 }
 
 /// See [`send_zc`].
@@ -47,12 +48,12 @@ pub struct SendZc<F, B> {
 impl<F, B> SendZc<F, B> {
     /// Sends all of the bytes, however long it takes (`MSG_WAITALL`).
     pub fn wait_all(self) -> SendZc<F, B> {
-        SendZc { flags: self.flags | libc::MSG_WAITALL, ..self }
+        SendZc { flags: self.flags | c::MSG_WAITALL, ..self }
     }
 
     /// More is about to follow: let the OS put it into the same packet (`MSG_MORE`).
     pub fn more(self) -> SendZc<F, B> {
-        SendZc { flags: self.flags | libc::MSG_MORE, ..self }
+        SendZc { flags: self.flags | c::MSG_MORE, ..self }
     }
 }
 

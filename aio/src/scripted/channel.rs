@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::Attempt;
 use crate::error::Cause;
+use crate::sys::c;
 
 /// The pages of a pipe, and the bytes of one.
 const PAGES: usize = 16;
@@ -85,7 +86,7 @@ impl Channel {
     pub fn read(&mut self, buf: &mut [u8], is_peek: bool) -> Attempt {
         if self.bytes.is_empty() {
             if std::mem::take(&mut self.is_reset) {
-                return Some(Err(Cause::Os(libc::ECONNRESET)));
+                return Some(Err(Cause::Os(c::ECONNRESET)));
             }
             return self.is_shut.then_some(Ok(0));
         }
@@ -105,7 +106,7 @@ impl Channel {
     /// Takes as many of `bytes` as there is room for.
     pub fn write(&mut self, bytes: &[u8]) -> Attempt {
         if self.is_shut {
-            return Some(Err(Cause::Os(libc::EPIPE)));
+            return Some(Err(Cause::Os(c::EPIPE)));
         }
         let count = match &mut self.room {
             Room::Bytes => bytes.len().min(SOCKET_ROOM - self.bytes.len()),
@@ -176,8 +177,8 @@ mod tests {
         assert_eq!(channel.read(&mut buf[..2], true), Some(Ok(2)));
         assert_eq!(channel.read(&mut buf, false), Some(Ok(3)));
         assert_eq!(&buf[..4], b"abc\0");
-        assert_eq!(channel.read(&mut buf, false), Some(Err(Cause::Os(libc::ECONNRESET))));
+        assert_eq!(channel.read(&mut buf, false), Some(Err(Cause::Os(c::ECONNRESET))));
         assert_eq!(channel.read(&mut buf, false), Some(Ok(0)));
-        assert_eq!(channel.write(b"d"), Some(Err(Cause::Os(libc::EPIPE))));
+        assert_eq!(channel.write(b"d"), Some(Err(Cause::Os(c::EPIPE))));
     }
 }

@@ -1,6 +1,7 @@
 //! Carries operations out on a world: the one place that follows their pointers.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::rc::Rc;
 use std::slice;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use crate::handle::RawHandle;
 use crate::key::Key;
 use crate::kind::OpKind;
 use crate::op::{Answer, Operation, RawOp};
+use crate::sys::c;
+use crate::waker::Waker;
 
 /// What a ring has in flight on a [`World`].
 #[derive(Debug)]
@@ -22,6 +25,9 @@ pub struct Scripted {
     pending: Vec<Pending>,
     /// What is complete and waits to be reported.
     done: Vec<Answered>,
+    waker: Option<Waker>,
+    /// Whether the waker was used, and no wait has ended for it.
+    is_woken: bool,
     traffic: Traffic,
 }
 
@@ -78,14 +84,15 @@ impl Scripted {
     /// Nothing in flight on `world`.
     pub fn new(world: World) -> Scripted {
         let traffic = Traffic::default();
-        Scripted { world, pending: Vec::new(), done: Vec::new(), traffic }
+        let (pending, done) = (Vec::new(), Vec::new());
+        Scripted { world, pending, done, waker: None, is_woken: false, traffic }
     }
 
     /// Lets all that can complete do so, in the order in which it was started, until nothing more
     /// can: one that completes may be what another one waits for.
     fn progress(&mut self) {
         let mut is_any_done = true;
-        while std::mem::take(&mut is_any_done) {
+        while mem::take(&mut is_any_done) {
             let (world, done) = (&self.world, &mut self.done);
             self.pending.retain_mut(|pending| {
                 // SAFETY: the operation is not answered, so that its memory is still valid.
@@ -154,15 +161,26 @@ unsafe impl Driver for Scripted {
     }
 
     /// It is broken if nothing can ever complete (`EDEADLK`).
+    ///
+    /// Where there is a waker that another thread can use, it waits for that when nothing else can
+    /// happen.
     fn wait(&mut self, is_blocking: bool, done: &mut VecDeque<Answered>) -> Result<(), Error> {
         self.traffic.calls += 1;
         self.progress();
         while is_blocking && self.done.is_empty() {
-            let Some(time) = self.next_time() else {
-                return Err(Error::of_ring(Cause::Os(libc::EDEADLK)));
-            };
-            self.world.advance_to(time);
-            self.progress();
+            if self.waker.as_ref().is_some_and(Waker::clear) {
+                self.is_woken = true;
+                break;
+            }
+            match (self.next_time(), &self.waker) {
+                (Some(time), _) => {
+                    self.world.advance_to(time);
+                    self.progress();
+                }
+                // Where it is interrupted, it looks again.
+                (None, Some(waker)) if waker.raw().is_some() => waker.signal().wait(),
+                (None, _) => return Err(Error::of_ring(Cause::Os(c::EDEADLK))),
+            }
         }
         self.traffic.completed += self.done.len() as u64;
         if self.world.is_shuffled() {
@@ -172,6 +190,17 @@ unsafe impl Driver for Scripted {
         }
         done.extend(self.done.drain(..));
         Ok(())
+    }
+
+    fn waker(&mut self) -> Result<Waker, Error> {
+        if let Some(waker) = &self.waker {
+            return Ok(waker.clone());
+        }
+        Ok(self.waker.insert(Waker::new()?).clone())
+    }
+
+    fn take_wake(&mut self) -> bool {
+        mem::take(&mut self.is_woken)
     }
 
     fn traffic(&self) -> Traffic {
@@ -195,7 +224,7 @@ impl Pending {
     /// An operation that starts now; or why it can't.
     fn new(world: &World, key: Key, op: &RawOp) -> Result<Pending, Cause> {
         let object = match descriptor(op) {
-            Some(fd) => Some(world.object(fd).ok_or(Cause::Os(libc::EBADF))?),
+            Some(fd) => Some(world.object(fd).ok_or(Cause::Os(c::EBADF))?),
             None => None,
         };
         let start = match *op {
@@ -239,7 +268,7 @@ impl Pending {
             RawOp::Recv { buf, len, flags, .. } => {
                 // SAFETY: passed on.
                 let buf = unsafe { slice::from_raw_parts_mut(buf, self.limit(len)) };
-                let is_peek = flags & libc::MSG_PEEK != 0;
+                let is_peek = flags & c::MSG_PEEK != 0;
                 self.move_bytes(flags, RECV_FLAGS, buf.len(), |object, moved| {
                     object.recv(&mut buf[moved..], is_peek)
                 })
@@ -256,7 +285,7 @@ impl Pending {
             RawOp::Poll { events, .. } => object.poll(events),
             RawOp::Close { fd, lingers, .. } => {
                 self.object = None;
-                Some(if lingers || world.close(fd) { Ok(0) } else { Err(Cause::Os(libc::EBADF)) })
+                Some(if lingers || world.close(fd) { Ok(0) } else { Err(Cause::Os(c::EBADF)) })
             }
             _ => Some(Err(Cause::Unsupported)),
         };
@@ -277,10 +306,10 @@ impl Pending {
         mut once: impl FnMut(&Object, usize) -> Attempt,
     ) -> Attempt {
         if flags & !known != 0 {
-            return Some(Err(Cause::Os(libc::EOPNOTSUPP)));
+            return Some(Err(Cause::Os(c::EOPNOTSUPP)));
         }
         let object = self.object.as_deref()?;
-        let is_whole = flags & libc::MSG_WAITALL != 0 && flags & libc::MSG_PEEK == 0;
+        let is_whole = flags & c::MSG_WAITALL != 0 && flags & c::MSG_PEEK == 0;
         loop {
             match once(object, self.moved)? {
                 Ok(count) => {
@@ -299,8 +328,8 @@ impl Pending {
 /// The first time that never comes: that of a time span that is as long as can be.
 const NEVER: Duration = Duration::from_secs(i64::MAX as u64);
 
-const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL | libc::MSG_MORE;
-const RECV_FLAGS: i32 = libc::MSG_WAITALL | libc::MSG_PEEK;
+const SEND_FLAGS: i32 = c::MSG_NOSIGNAL | c::MSG_WAITALL | c::MSG_MORE;
+const RECV_FLAGS: i32 = c::MSG_WAITALL | c::MSG_PEEK;
 
 /// The descriptor of an operation that is simulated.
 fn descriptor(op: &RawOp) -> Option<RawHandle> {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::Attempt;
 use super::channel::Channel;
 use crate::error::Cause;
+use crate::sys::c;
 
 /// What a descriptor names. Dropping it is what closing the last descriptor does.
 #[derive(Debug)]
@@ -45,11 +46,11 @@ impl Object {
     /// read(2), or pread(2) with an offset.
     pub fn read(&self, buf: &mut [u8], offset: Option<u64>) -> Attempt {
         match self {
-            Object::PipeWriter(_) => os(libc::EBADF),
+            Object::PipeWriter(_) => os(c::EBADF),
             Object::Socket(_) | Object::PipeReader(_) | Object::Counter(_) if offset.is_some() => {
-                os(libc::ESPIPE)
+                os(c::ESPIPE)
             }
-            Object::Counter(_) if buf.len() < 8 => os(libc::EINVAL),
+            Object::Counter(_) if buf.len() < 8 => os(c::EINVAL),
             Object::Counter(count) => {
                 count.set(count.get().checked_sub(1)?);
                 buf[..8].copy_from_slice(&1u64.to_ne_bytes());
@@ -70,16 +71,16 @@ impl Object {
     /// write(2), or pwrite(2) with an offset.
     pub fn write(&self, bytes: &[u8], offset: Option<u64>) -> Attempt {
         match self {
-            Object::PipeReader(_) => os(libc::EBADF),
+            Object::PipeReader(_) => os(c::EBADF),
             Object::Socket(_) | Object::PipeWriter(_) | Object::Counter(_) if offset.is_some() => {
-                os(libc::ESPIPE)
+                os(c::ESPIPE)
             }
             Object::Counter(count) => {
                 let Some((number, _)) = bytes.split_first_chunk() else {
-                    return os(libc::EINVAL);
+                    return os(c::EINVAL);
                 };
                 match u64::from_ne_bytes(*number) {
-                    u64::MAX => os(libc::EINVAL),
+                    u64::MAX => os(c::EINVAL),
                     more => {
                         count.set(count.get().checked_add(more).filter(|sum| *sum < u64::MAX)?);
                         Some(Ok(8))
@@ -91,7 +92,7 @@ impl Object {
             Object::PipeWriter(channel) => channel.borrow_mut().write(bytes),
             Object::File(contents) => contents.borrow_mut().write(bytes, offset),
             Object::Null => Some(Ok(bytes.len())),
-            Object::Full => os(libc::ENOSPC),
+            Object::Full => os(c::ENOSPC),
         }
     }
 
@@ -99,8 +100,8 @@ impl Object {
     pub fn recv(&self, buf: &mut [u8], is_peek: bool) -> Attempt {
         match self {
             Object::Socket(Some(ends)) => ends.incoming.borrow_mut().read(buf, is_peek),
-            Object::Socket(None) => os(libc::EINVAL),
-            _ => os(libc::ENOTSOCK),
+            Object::Socket(None) => os(c::EINVAL),
+            _ => os(c::ENOTSOCK),
         }
     }
 
@@ -108,8 +109,8 @@ impl Object {
     pub fn send(&self, bytes: &[u8]) -> Attempt {
         match self {
             Object::Socket(Some(ends)) => ends.outgoing.borrow_mut().write(bytes),
-            Object::Socket(None) => os(libc::ENOTCONN),
-            _ => os(libc::ENOTSOCK),
+            Object::Socket(None) => os(c::ENOTCONN),
+            _ => os(c::ENOTSOCK),
         }
     }
 
@@ -117,16 +118,16 @@ impl Object {
     pub fn shutdown(&self, how: i32) -> Attempt {
         match self {
             Object::Socket(Some(ends)) => {
-                if how == libc::SHUT_RD || how == libc::SHUT_RDWR {
+                if how == c::SHUT_RD || how == c::SHUT_RDWR {
                     ends.incoming.borrow_mut().shut();
                 }
-                if how == libc::SHUT_WR || how == libc::SHUT_RDWR {
+                if how == c::SHUT_WR || how == c::SHUT_RDWR {
                     ends.outgoing.borrow_mut().shut();
                 }
                 Some(Ok(0))
             }
             Object::Socket(None) => Some(Ok(0)),
-            _ => os(libc::ENOTSOCK),
+            _ => os(c::ENOTSOCK),
         }
     }
 
@@ -134,40 +135,39 @@ impl Object {
     pub fn sync(&self) -> Attempt {
         match self {
             Object::File(_) => Some(Ok(0)),
-            _ => os(libc::EINVAL),
+            _ => os(c::EINVAL),
         }
     }
 
     /// poll(2): what of `events` it is ready for, and what is reported unasked.
     pub fn poll(&self, events: u32) -> Attempt {
-        let ready = self.ready() & (events as i16 | libc::POLLERR | libc::POLLHUP);
+        let ready = self.ready() & (events as i16 | c::POLLERR | c::POLLHUP);
         (ready != 0).then_some(Ok(ready as usize))
     }
 
     fn ready(&self) -> i16 {
         let flag = |is_set: bool, events: i16| if is_set { events } else { 0 };
         match self {
-            Object::Socket(None) => libc::POLLOUT | libc::POLLHUP,
+            Object::Socket(None) => c::POLLOUT | c::POLLHUP,
             Object::Socket(Some(Ends { incoming, outgoing })) => {
                 let (incoming, outgoing) = (incoming.borrow(), outgoing.borrow());
-                flag(incoming.has_bytes() || incoming.is_shut(), libc::POLLIN)
-                    | flag(outgoing.has_room(), libc::POLLOUT)
-                    | flag(incoming.is_shut() && outgoing.is_shut(), libc::POLLHUP)
-                    | flag(incoming.is_reset(), libc::POLLERR)
+                flag(incoming.has_bytes() || incoming.is_shut(), c::POLLIN)
+                    | flag(outgoing.has_room(), c::POLLOUT)
+                    | flag(incoming.is_shut() && outgoing.is_shut(), c::POLLHUP)
+                    | flag(incoming.is_reset(), c::POLLERR)
             }
             Object::PipeReader(channel) => {
                 let channel = channel.borrow();
-                flag(channel.has_bytes(), libc::POLLIN) | flag(channel.is_shut(), libc::POLLHUP)
+                flag(channel.has_bytes(), c::POLLIN) | flag(channel.is_shut(), c::POLLHUP)
             }
             Object::PipeWriter(channel) => {
                 let channel = channel.borrow();
-                flag(channel.has_room(), libc::POLLOUT) | flag(channel.is_shut(), libc::POLLERR)
+                flag(channel.has_room(), c::POLLOUT) | flag(channel.is_shut(), c::POLLERR)
             }
             Object::Counter(count) => {
-                flag(count.get() > 0, libc::POLLIN)
-                    | flag(count.get() < u64::MAX - 1, libc::POLLOUT)
+                flag(count.get() > 0, c::POLLIN) | flag(count.get() < u64::MAX - 1, c::POLLOUT)
             }
-            Object::File(_) | Object::Null | Object::Full => libc::POLLIN | libc::POLLOUT,
+            Object::File(_) | Object::Null | Object::Full => c::POLLIN | c::POLLOUT,
         }
     }
 }
@@ -203,7 +203,7 @@ impl Contents {
     fn write(&mut self, bytes: &[u8], offset: Option<u64>) -> Attempt {
         let from = self.place(offset);
         let Some(end) = from.checked_add(bytes.len()).filter(|end| *end <= MOST) else {
-            return os(libc::EFBIG);
+            return os(c::EFBIG);
         };
         if !bytes.is_empty() {
             if self.bytes.len() < end {

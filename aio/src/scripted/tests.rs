@@ -11,6 +11,7 @@ use crate::handle::Cwd;
 use crate::key::{Key, Slots};
 use crate::kind::OpKind;
 use crate::op::{self, Events, Operation, RawOp};
+use crate::sys::c;
 
 const CANCELED: Result<u32, Cause> = Err(Cause::Canceled);
 const MS: Duration = Duration::from_millis(1);
@@ -89,7 +90,7 @@ fn a_receive_waits_for_bytes_and_then_for_the_end() {
     let key = unsafe { scene.start_to_wait(&mut recv) };
     drop(theirs);
     assert_eq!(scene.wait(), [(key, Ok(0))]);
-    assert_eq!(scene.at_once(op::send(&ours, b"abc")), Err(os(libc::EPIPE)));
+    assert_eq!(scene.at_once(op::send(&ours, b"abc")), Err(os(c::EPIPE)));
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn a_wait_for_what_never_happens_is_an_error() {
     // SAFETY: it stays in place until `stop` has answered it.
     let read = unsafe { scene.start_to_wait(&mut read) };
     let error = scene.driver.wait(true, &mut VecDeque::new()).expect_err("nothing happens");
-    assert_eq!(error.cause(), os(libc::EDEADLK));
+    assert_eq!(error.cause(), os(c::EDEADLK));
     assert_eq!(scene.driver.stop(never, None), Stop::Stopped(CANCELED));
     assert_eq!(scene.driver.stop(read, None), Stop::Stopped(CANCELED));
 }
@@ -145,7 +146,7 @@ fn a_wait_for_what_never_happens_is_an_error() {
 fn faults_are_met_once_each_by_their_kind() {
     let mut scene = Scene::new();
     let (file, world) = (scene.world.file(b"contents"), scene.world.clone());
-    world.fail_next(OpKind::Read, os(libc::EIO));
+    world.fail_next(OpKind::Read, os(c::EIO));
     world.shorten_next(OpKind::Read, 3);
     world.delay_next(OpKind::Read, MS);
     let mut write = op::write(&file, b"C").at(0);
@@ -153,7 +154,7 @@ fn faults_are_met_once_each_by_their_kind() {
     assert_eq!(unsafe { scene.start(&mut write) }.1, Some(Ok(1)));
     let mut read = op::read(&file, vec![0; 8]);
     // SAFETY: it is answered at once.
-    assert_eq!(unsafe { scene.start(&mut read) }.1, Some(Err(os(libc::EIO))));
+    assert_eq!(unsafe { scene.start(&mut read) }.1, Some(Err(os(c::EIO))));
     // SAFETY: it is answered at once.
     assert_eq!(unsafe { scene.start(&mut read) }.1, Some(Ok(3)));
     assert_eq!(read.buf, b"Con\0\0\0\0\0");
@@ -195,17 +196,17 @@ fn what_a_descriptor_is_not_made_for_fails_as_on_linux() {
     let (reader, writer) = scene.world.pipe();
     let (ours, theirs) = scene.world.pair();
     let (socket, counter, full) = (scene.world.socket(), scene.world.counter(), scene.world.full());
-    assert_eq!(scene.at_once(op::write(&reader, b"x")), Err(os(libc::EBADF)));
-    assert_eq!(scene.at_once(op::read(&writer, vec![0; 1])), Err(os(libc::EBADF)));
-    assert_eq!(scene.at_once(op::read(&reader, vec![0; 1]).at(1)), Err(os(libc::ESPIPE)));
-    assert_eq!(scene.at_once(op::recv(&reader, vec![0; 1])), Err(os(libc::ENOTSOCK)));
-    assert_eq!(scene.at_once(op::shutdown(&full, Shutdown::Both)), Err(os(libc::ENOTSOCK)));
-    assert_eq!(scene.at_once(op::send(&socket, b"x")), Err(os(libc::ENOTCONN)));
-    assert_eq!(scene.at_once(op::write(&full, b"x")), Err(os(libc::ENOSPC)));
-    assert_eq!(scene.at_once(op::read(&counter, vec![0; 7])), Err(os(libc::EINVAL)));
-    assert_eq!(scene.at_once(op::fsync(&ours)), Err(os(libc::EINVAL)));
+    assert_eq!(scene.at_once(op::write(&reader, b"x")), Err(os(c::EBADF)));
+    assert_eq!(scene.at_once(op::read(&writer, vec![0; 1])), Err(os(c::EBADF)));
+    assert_eq!(scene.at_once(op::read(&reader, vec![0; 1]).at(1)), Err(os(c::ESPIPE)));
+    assert_eq!(scene.at_once(op::recv(&reader, vec![0; 1])), Err(os(c::ENOTSOCK)));
+    assert_eq!(scene.at_once(op::shutdown(&full, Shutdown::Both)), Err(os(c::ENOTSOCK)));
+    assert_eq!(scene.at_once(op::send(&socket, b"x")), Err(os(c::ENOTCONN)));
+    assert_eq!(scene.at_once(op::write(&full, b"x")), Err(os(c::ENOSPC)));
+    assert_eq!(scene.at_once(op::read(&counter, vec![0; 7])), Err(os(c::EINVAL)));
+    assert_eq!(scene.at_once(op::fsync(&ours)), Err(os(c::EINVAL)));
     assert_eq!(scene.at_once(op::shutdown(&ours, Shutdown::Write)), Ok(()));
-    assert_eq!(scene.at_once(op::send(&ours, b"x")), Err(os(libc::EPIPE)));
+    assert_eq!(scene.at_once(op::send(&ours, b"x")), Err(os(c::EPIPE)));
     assert_eq!(scene.at_once(op::recv(&theirs, vec![0; 1])), Ok(0));
     assert_eq!(scene.at_once(op::send(&theirs, b"x")), Ok(1));
     let timeout = scene.at_once(op::timeout(MS));
@@ -225,7 +226,7 @@ fn a_poll_says_what_a_descriptor_is_ready_for() {
     drop(theirs);
     let ready = Events::READABLE | Events::HANG_UP | Events::ERROR;
     assert_eq!(scene.at_once(op::poll(&ours, Events::READABLE)), Ok(ready));
-    assert_eq!(scene.at_once(op::recv(&ours, vec![0; 1])), Err(os(libc::ECONNRESET)));
+    assert_eq!(scene.at_once(op::recv(&ours, vec![0; 1])), Err(os(c::ECONNRESET)));
     assert_eq!(scene.at_once(op::recv(&ours, vec![0; 1])), Ok(0));
 }
 
@@ -238,11 +239,11 @@ fn a_closed_handle_is_refused_but_what_had_started_on_it_holds_it() {
     let key = unsafe { scene.start_to_wait(&mut recv) };
     assert_eq!(scene.at_once(op::close(&ours)), Ok(()));
     assert!(!ours.is_open());
-    assert_eq!(scene.at_once(op::close(&ours)), Err(os(libc::EBADF)));
-    assert_eq!(scene.at_once(op::recv(&ours, vec![0; 8])), Err(os(libc::EBADF)));
+    assert_eq!(scene.at_once(op::close(&ours)), Err(os(c::EBADF)));
+    assert_eq!(scene.at_once(op::recv(&ours, vec![0; 8])), Err(os(c::EBADF)));
     assert_eq!(scene.at_once(op::send(&theirs, b"abc")), Ok(3));
     assert_eq!(scene.wait(), [(key, Ok(3))]);
-    assert_eq!(scene.at_once(op::send(&theirs, b"abc")), Err(os(libc::EPIPE)));
+    assert_eq!(scene.at_once(op::send(&theirs, b"abc")), Err(os(c::EPIPE)));
 }
 
 #[test]
@@ -284,4 +285,36 @@ fn a_counter_lets_one_waiter_go_on_per_notification() {
         assert_eq!(scene.at_once(op::write(&counter, 1u64.to_ne_bytes().to_vec())), Ok(8));
         assert_eq!(scene.wait(), [(key, Ok(8))]);
     }
+}
+
+#[test]
+fn a_wake_ends_a_wait_and_time_stands_still() {
+    let mut scene = Scene::new();
+    let waker = scene.driver.waker().unwrap();
+    let mut sleep = op::timeout(MS);
+    // SAFETY: the driver is dropped before the operation.
+    let key = unsafe { scene.start_to_wait(&mut sleep) };
+    waker.wake();
+    let wait = |scene: &mut Scene, done: &mut VecDeque<Answered>| {
+        scene.driver.wait(true, done).unwrap();
+        scene.driver.take_wake()
+    };
+    let mut done = VecDeque::new();
+    assert!(wait(&mut scene, &mut done));
+    assert_eq!((done.len(), scene.world.now()), (0, Duration::ZERO));
+    assert!(!wait(&mut scene, &mut done));
+    assert_eq!(done, [(key, Ok(0))]);
+    drop(scene);
+}
+
+#[test]
+#[cfg_attr(target_os = "wasi", ignore = "there are no threads")]
+fn a_wake_of_another_thread_ends_a_wait_in_which_nothing_else_can_happen() {
+    let mut scene = Scene::new();
+    let waker = scene.driver.waker().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| waker.wake());
+        scene.driver.wait(true, &mut VecDeque::new()).unwrap();
+        assert!(scene.driver.take_wake());
+    });
 }

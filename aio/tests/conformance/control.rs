@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use corio_aio::{self as aio, Cause, Mode, op, op::Events, op::Operation};
+use corio_aio::op::{Any, Events, Operation, Value};
+use corio_aio::{self as aio, Cause, Mode, op};
 
+use crate::positions;
 use crate::scene::{Kept, Scene, cause, code, give, promises};
+use crate::system::Code;
 
 promises![
     a_nop_succeeds,
@@ -29,6 +32,7 @@ promises![
     a_poll_tells_that_the_peer_is_gone,
     a_poll_of_a_closed_handle_is_ebadf,
     a_forever_pending_poll_can_be_canceled,
+    a_file_is_always_ready,
 ];
 
 const SHORT: Duration = Duration::from_millis(10);
@@ -76,7 +80,7 @@ fn the_longest_timeout_stays_pending_and_can_be_canceled(scene: &mut Scene) -> K
 }
 
 fn a_time_limit_that_expires_cancels_what_it_limits(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let mut buf = [7; 4];
     let (received, limit) =
         aio::complete((op::recv(&ours, &mut buf).soft(), op::link_timeout(SHORT)))?;
@@ -88,7 +92,7 @@ fn a_time_limit_that_expires_cancels_what_it_limits(scene: &mut Scene) -> Kept {
 }
 
 fn a_time_limit_is_never_early(scene: &mut Scene) -> Kept {
-    let (ours, _theirs) = scene.unix();
+    let (ours, _theirs) = scene.pair();
     for length_us in [1, 100, 1_000, 10_000] {
         let (start, length) = (Instant::now(), Duration::from_micros(length_us));
         let limited = aio::multi((op::recv(&ours, &mut [0; 4]).soft(), op::link_timeout(length)));
@@ -99,7 +103,7 @@ fn a_time_limit_is_never_early(scene: &mut Scene) -> Kept {
 }
 
 fn a_time_limit_on_what_comes_first_succeeds(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     give(&theirs, b"now");
     let limit = op::link_timeout(Duration::from_secs(60));
     let (n, ()) = aio::multi((op::recv(&ours, &mut [0; 8]).soft(), limit))?;
@@ -111,7 +115,7 @@ fn a_time_limit_on_what_fails_succeeds(scene: &mut Scene) -> Kept {
     let closed = scene.closed();
     let limit = op::link_timeout(Duration::from_secs(60));
     let (received, limit) = aio::complete((op::recv(&closed, &mut [0; 8]).soft(), limit))?;
-    assert_eq!((code(received), limit), (libc::EBADF, Ok(())));
+    assert_eq!((code(received), limit), (Code::EBADF, Ok(())));
     Ok(())
 }
 
@@ -139,7 +143,7 @@ fn the_longest_time_limit_limits_nothing(_: &mut Scene) -> Kept {
 
 fn a_cancel_that_hits_succeeds_and_its_target_is_canceled(scene: &mut Scene) -> Kept {
     let mut queue = scene.queue(4);
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let received = queue.queue(op::recv(ours, vec![7; 4]))?;
     queue.complete(Mode::NonBlocking)?;
     let canceled = queue.queue(op::cancel(received.id()))?;
@@ -204,7 +208,7 @@ fn a_cancel_of_another_ring_finds_nothing(scene: &mut Scene) -> Kept {
 
 fn a_cancel_of_what_has_not_started_finds_nothing(scene: &mut Scene) -> Kept {
     let mut queue = scene.queue(4);
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let (received, nop) = queue.queue_all((op::recv(ours, vec![0; 4]).soft(), op::nop()))?;
     queue.complete(Mode::NonBlocking)?;
     let canceled = queue.queue(op::cancel(nop.id()))?;
@@ -218,18 +222,18 @@ fn a_cancel_of_what_has_not_started_finds_nothing(scene: &mut Scene) -> Kept {
 
 fn each_kind_of_pending_operation_can_be_canceled(scene: &mut Scene) -> Kept {
     let mut queue = scene.queue(4);
-    let (ours, _theirs) = scene.unix();
-    let (pipe, _end) = std::io::pipe()?;
+    let (ours, _theirs) = scene.pair();
+    let (stream, _end) = scene.pair();
     let (listener, source) = (scene.listener(), aio::EventSource::new()?);
     let (mut buf, mut other) = ([7; 4], [7; 4]);
     queue.scope(|queue| -> Kept {
         for pending in [
-            op::Any::new(op::recv(&ours, &mut buf)),
-            op::Any::new(op::read(&pipe, &mut other)),
-            op::Any::new(op::accept(&listener)),
-            op::Any::new(op::poll(&ours, Events::READABLE)),
-            op::Any::new(op::wait_event_source(&source)),
-            op::Any::new(op::timeout(Duration::MAX)),
+            Any::new(op::recv(&ours, &mut buf)),
+            Any::new(op::read(&stream, &mut other)),
+            Any::new(op::accept(&listener)),
+            Any::new(op::poll(&ours, Events::READABLE)),
+            Any::new(op::wait_event_source(&source)),
+            Any::new(op::timeout(Duration::MAX)),
         ] {
             let what = format!("{pending:?}");
             let pending = queue.queue(pending)?;
@@ -246,7 +250,7 @@ fn each_kind_of_pending_operation_can_be_canceled(scene: &mut Scene) -> Kept {
 }
 
 fn a_poll_tells_what_is_ready(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     give(&theirs, b"now");
     let both = Events::READABLE | Events::WRITABLE;
     assert_eq!(aio::single(op::poll(&ours, both))?, both);
@@ -255,7 +259,7 @@ fn a_poll_tells_what_is_ready(scene: &mut Scene) -> Kept {
 }
 
 fn a_poll_waits_until_something_is_ready(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let mut queue = scene.queue(4);
     let ready = queue.queue(op::poll(ours, Events::READABLE))?;
     queue.queue(op::timeout(SHORT))?.detach(&mut queue);
@@ -267,7 +271,7 @@ fn a_poll_waits_until_something_is_ready(scene: &mut Scene) -> Kept {
 }
 
 fn a_poll_tells_that_the_peer_is_gone(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     drop(theirs);
     let events = aio::single(op::poll(&ours, Events::default()))?;
     assert!(events.contains(Events::HANG_UP));
@@ -276,14 +280,20 @@ fn a_poll_tells_that_the_peer_is_gone(scene: &mut Scene) -> Kept {
 
 fn a_poll_of_a_closed_handle_is_ebadf(scene: &mut Scene) -> Kept {
     let closed = scene.closed();
-    assert_eq!(code(aio::single(op::poll(&closed, Events::READABLE))), libc::EBADF);
+    assert_eq!(code(aio::single(op::poll(&closed, Events::READABLE))), Code::EBADF);
     Ok(())
 }
 
 fn a_forever_pending_poll_can_be_canceled(scene: &mut Scene) -> Kept {
-    let (ours, _theirs) = scene.unix();
+    let (ours, _theirs) = scene.pair();
     let limited = (op::poll(&ours, Events::READABLE).soft(), op::link_timeout(SHORT));
     let (ready, limit) = aio::complete(limited)?;
     assert_eq!((cause(ready), cause(limit)), (Cause::Canceled, Cause::Expired));
     Ok(())
+}
+
+fn a_file_is_always_ready(scene: &mut Scene) -> Kept {
+    let (file, both) = (scene.file(b""), Events::READABLE | Events::WRITABLE);
+    let is_ready = |value: &Value| matches!(value, Value::Events(events) if *events == both);
+    positions::succeeds(scene, || Any::new(op::poll(&file, both)), is_ready)
 }

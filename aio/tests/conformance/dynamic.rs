@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use corio_aio::{self as aio, Cause, Closing, Done, Dynamic, Mode, Options, op, op::Operation};
 
-use crate::scene::{Kept, Scene, cause, code, give, promises, writer};
+use crate::scene::{Kept, Scene, cause, code, give, promises};
+use crate::system::{self, Code};
 
 promises![
     a_full_queue_queues_nothing_of_a_batch,
@@ -38,10 +40,10 @@ const SHORT: Duration = Duration::from_millis(5);
 
 fn a_full_queue_queues_nothing_of_a_batch(scene: &mut Scene) -> Kept {
     let mut queue = scene.queue(3);
-    let file = scene.file(b"");
-    let write = || Ok::<_, std::io::Error>(op::write(file.try_clone()?, b"x"));
+    let file = Rc::new(scene.file(b""));
+    let write = || op::write(Rc::clone(&file), b"x");
     let first = queue.queue(op::nop())?;
-    let refused = queue.queue_all((write()?.soft(), write()?.soft(), write()?));
+    let refused = queue.queue_all((write().soft(), write().soft(), write()));
     assert_eq!(cause(refused.map(drop)), Cause::Full);
     assert_eq!((queue.len(), queue.capacity()), (1, 3));
     assert_eq!(queue.complete_all()?.len(), 1);
@@ -124,7 +126,7 @@ fn each_operation_is_reported_once(scene: &mut Scene) -> Kept {
 
 fn what_is_complete_when_it_is_queued_is_reported_too(scene: &mut Scene) -> Kept {
     let mut queue = scene.queue(4);
-    let socket = || op::socket(aio::Domain::UNIX, aio::Type::STREAM, None);
+    let socket = || op::socket(aio::Domain::IPV4, aio::Type::STREAM, None);
     let forever = queue.queue(op::timeout(Duration::MAX))?;
     let made = queue.queue(socket())?;
     let done = queue.complete(Mode::Blocking)?;
@@ -138,7 +140,7 @@ fn what_is_complete_when_it_is_queued_is_reported_too(scene: &mut Scene) -> Kept
 
 fn a_detached_operation_that_is_complete_at_once_is_reported(scene: &mut Scene) -> Kept {
     let mut queue = scene.queue(1);
-    let socket = op::socket(aio::Domain::UNIX, aio::Type::STREAM, None).userdata(5);
+    let socket = op::socket(aio::Domain::IPV4, aio::Type::STREAM, None).userdata(5);
     queue.queue(socket)?.detach(&mut queue);
     let done = queue.complete_all()?;
     assert_eq!(done.iter().map(|done| done.userdata).collect::<Vec<_>>(), [5]);
@@ -150,7 +152,7 @@ fn a_report_repeats_the_number_and_tells_failures(scene: &mut Scene) -> Kept {
     let mut queue = scene.queue(4);
     let (good, bad, plain) = queue.queue_all((
         op::nop().userdata(u64::MAX).hard(),
-        op::write(writer("/dev/full"), b"a").hard().userdata(7),
+        op::write(system::full(), b"a").hard().userdata(7),
         op::Any::new(op::nop().userdata(9)),
     ))?;
     let mut done = queue.complete_all()?;
@@ -161,7 +163,7 @@ fn a_report_repeats_the_number_and_tells_failures(scene: &mut Scene) -> Kept {
     found.swap(0, 1);
     assert_eq!(found, expected);
     good.take(&mut queue)?;
-    assert_eq!(code(bad.take(&mut queue)), libc::ENOSPC);
+    assert_eq!(code(bad.take(&mut queue)), Code::FULL);
     plain.take(&mut queue)?;
     Ok(())
 }
@@ -268,7 +270,7 @@ fn a_panic_of_a_handler_is_held_until_all_is_reported(scene: &mut Scene) -> Kept
 
 fn a_handler_may_complete_immediately_and_in_another_queue(scene: &mut Scene) -> Kept {
     let (mut queue, mut other) = (scene.queue(4), scene.queue(4));
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     for number in 0..3 {
         queue.queue(op::nop().userdata(number))?.detach(&mut queue);
     }
@@ -291,7 +293,7 @@ fn a_handler_may_complete_immediately_and_in_another_queue(scene: &mut Scene) ->
 fn more_operations_are_in_flight_than_the_ring_has_entries(scene: &mut Scene) -> Kept {
     let options = Options { entries: 1, ..Options::default() };
     let mut queue = scene.queue_with(1_000, options);
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     queue.scope(|queue| -> Kept {
         let mut tickets = Vec::new();
         for _ in 0..1_000 {
@@ -324,7 +326,7 @@ fn many_timeouts_overflow_nothing(scene: &mut Scene) -> Kept {
 fn chains_survive_an_overflow(scene: &mut Scene) -> Kept {
     let options = Options { entries: 8, ..Options::default() };
     let mut queue = scene.queue_with(9_000, options);
-    let (full, file) = (writer("/dev/full"), scene.file(b""));
+    let (full, file) = (system::full(), scene.file(b""));
     queue.scope(|queue| -> Kept {
         let mut tickets = Vec::new();
         for at in 0..1_000 {
@@ -341,8 +343,8 @@ fn chains_survive_an_overflow(scene: &mut Scene) -> Kept {
         assert_eq!(queue.complete_all()?.len(), 7_000);
         for (one, two, three, four, five, six, seven) in tickets {
             assert_eq!((one.take(queue), two.take(queue)), (Ok(()), Ok(1)));
-            assert_eq!((code(three.take(queue)), four.take(queue)), (libc::ENOSPC, Ok(())));
-            assert_eq!(code(five.take(queue)), libc::ENOSPC);
+            assert_eq!((code(three.take(queue)), four.take(queue)), (Code::FULL, Ok(())));
+            assert_eq!(code(five.take(queue)), Code::FULL);
             assert_eq!(cause(six.take(queue)), Cause::Canceled);
             assert_eq!(cause(seven.take(queue)), Cause::Canceled);
         }
@@ -354,12 +356,13 @@ fn chains_survive_an_overflow(scene: &mut Scene) -> Kept {
 
 fn a_queue_that_is_dropped_cancels_what_is_in_flight(scene: &mut Scene) -> Kept {
     let mut queue = Dynamic::new(8)?;
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
+    let ours = Rc::new(ours);
     let _ = queue.queue(op::timeout(Duration::MAX))?;
-    let _ = queue.queue(op::recv(ours.try_clone()?, vec![0; 4]))?;
+    let _ = queue.queue(op::recv(Rc::clone(&ours), vec![0; 4]))?;
     let _ = queue.queue_all((
         op::timeout(Duration::from_millis(1)).hard(),
-        op::recv(ours.try_clone()?, vec![0; 4]).hard(),
+        op::recv(Rc::clone(&ours), vec![0; 4]).hard(),
         op::link_timeout(Duration::MAX).hard(),
         op::accept(scene.listener()).hard(),
         op::timeout(Duration::MAX),
@@ -373,7 +376,7 @@ fn a_queue_that_is_dropped_cancels_what_is_in_flight(scene: &mut Scene) -> Kept 
 
 fn a_close_that_was_not_queued_gives_its_handle_back(scene: &mut Scene) -> Kept {
     let mut queue = scene.queue(1);
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let ours = Closing::new(ours);
     queue.scope(|queue| {
         let refused = queue.queue_all((op::nop().soft(), op::close(&ours)));

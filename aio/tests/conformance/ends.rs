@@ -1,13 +1,15 @@
 //! Chains that are canceled, and handles that are closed in them or beside them.
 
 use std::fs::{self, OpenOptions};
-use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use corio_aio::op::{Any, Link, Operation, Value};
-use corio_aio::{self as aio, Cause, Closing, Dynamic, EventSource, Mode, OpKind, Queue, op};
+use corio_aio::{
+    self as aio, Cause, Closing, Dynamic, EventSource, Mode, OpKind, OwnedDescriptor, Queue, op,
+};
 
-use crate::scene::{Kept, Scene, cause, code, give, promises};
+use crate::scene::{Kept, Scene, cause, code, code_in, give, promises, raw, stuff};
+use crate::system::{self, Code, Stream};
 
 promises![
     a_cancel_hits_its_place_in_a_chain_and_no_other,
@@ -30,27 +32,35 @@ fn waiting<'a>(way: usize, scene: &'a Waits) -> Any<'a> {
         2 => Any::new(op::wait_event_source(&scene.source)),
         3 => Any::new(op::timeout(Duration::MAX)),
         4 => Any::new(op::poll(&scene.socket.0, op::Events::READABLE)),
-        _ => Any::new(op::send(&scene.stuffed.0, vec![1; 1 << 20])),
+        _ => Any::new(op::send(&scene.stuffed, vec![1; 1 << 20])),
     }
 }
 
 const WAYS: usize = 6;
 
 struct Waits {
-    socket: (std::os::unix::net::UnixStream, std::os::unix::net::UnixStream),
-    stuffed: (std::os::unix::net::UnixStream, std::os::unix::net::UnixStream),
-    pipe: (std::io::PipeReader, std::io::PipeWriter),
+    socket: (Stream, Stream),
+    /// It is dropped first: to close the other waits, on WASI, until what was sent is taken.
+    _peer: Stream,
+    stuffed: Stream,
+    /// A pipe, where there are any.
+    pipe: (OwnedDescriptor, OwnedDescriptor),
     source: EventSource,
 }
 
 impl Waits {
     fn new(scene: &Scene) -> Result<Waits, Box<dyn std::error::Error>> {
-        let stuffed = scene.unix();
-        stuffed.0.set_nonblocking(true)?;
-        while std::io::Write::write(&mut &stuffed.0, &[0; 4096]).is_ok() {}
-        stuffed.0.set_nonblocking(false)?;
+        let (stuffed, peer) = scene.pair();
+        stuff(&stuffed, Stream::set_nonblocking)?;
+        let pipe = match system::pipe() {
+            Some((reader, writer)) => (reader.into(), writer.into()),
+            None => {
+                let (ours, theirs) = scene.pair();
+                (ours.into(), theirs.into())
+            }
+        };
         let source = EventSource::new()?;
-        Ok(Waits { socket: scene.unix(), stuffed, pipe: std::io::pipe()?, source })
+        Ok(Waits { socket: scene.pair(), _peer: peer, stuffed, pipe, source })
     }
 }
 
@@ -108,7 +118,7 @@ fn canceled_at<'scope>(
 }
 
 fn a_cancel_runs_as_part_of_a_chain(scene: &mut Scene) -> Kept {
-    let (ours, _theirs) = scene.unix();
+    let (ours, _theirs) = scene.pair();
     let mut queue = scene.queue(8);
     let received = queue.queue(op::recv(ours, vec![0; 4]))?;
     let (wait, canceled, again, last) = queue.queue_all((
@@ -126,7 +136,7 @@ fn a_cancel_runs_as_part_of_a_chain(scene: &mut Scene) -> Kept {
 }
 
 fn a_close_ends_a_chain(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let ours = Closing::new(ours);
     aio::multi((op::send(&ours, b"ok bye").soft(), op::close(&ours)))?;
     let mut buf = [0; 8];
@@ -137,7 +147,7 @@ fn a_close_ends_a_chain(scene: &mut Scene) -> Kept {
 }
 
 fn a_close_in_the_middle_ends_the_use_of_its_handle(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let ours = Closing::new(ours);
     let (sent, closed, after, twice, last) = aio::complete((
         op::send(&ours, b"bye").soft(),
@@ -147,13 +157,13 @@ fn a_close_in_the_middle_ends_the_use_of_its_handle(scene: &mut Scene) -> Kept {
         op::nop(),
     ))?;
     assert_eq!((sent, closed, last), (Ok(3), Ok(()), Ok(())));
-    assert_eq!((code(after), code(twice)), (libc::EBADF, libc::EBADF));
+    assert_eq!((code(after), code(twice)), (Code::EBADF, Code::EBADF));
     assert_eq!(aio::single(op::recv(&theirs, &mut [0; 8]))?, 3);
     Ok(())
 }
 
 fn a_close_while_a_recv_is_pending_cancels_it(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let ours = Closing::new(ours);
     let mut buf = [7; 4];
     let mut queue = Dynamic::new(8)?;
@@ -165,8 +175,8 @@ fn a_close_while_a_recv_is_pending_cancels_it(scene: &mut Scene) -> Kept {
         let twice = queue.queue(op::close(&ours))?;
         queue.complete_all()?;
         assert_eq!((cause(received.take(queue)), closed.take(queue)), (Cause::Canceled, Ok(())));
-        assert_eq!(code(after.take(queue)), libc::EBADF);
-        assert_eq!(code(twice.take(queue)), libc::EBADF);
+        assert_eq!(code(after.take(queue)), Code::EBADF);
+        assert_eq!(code(twice.take(queue)), Code::EBADF);
         Ok(())
     })?;
     assert_eq!(aio::single(op::recv(&theirs, &mut [0; 4]))?, 0);
@@ -182,7 +192,7 @@ fn a_close_while_an_accept_is_pending_cancels_it(scene: &mut Scene) -> Kept {
 }
 
 fn a_close_can_be_limited(scene: &mut Scene) -> Kept {
-    let ours = Closing::new(scene.unix().0);
+    let ours = Closing::new(scene.pair().0);
     let limit = op::link_timeout(Duration::from_secs(60));
     aio::multi((op::nop().soft(), op::close(&ours).soft(), limit.soft(), op::nop()))?;
     assert!(ours.into_inner().is_none());
@@ -194,7 +204,7 @@ fn a_close_can_be_limited(scene: &mut Scene) -> Kept {
 fn what_starts_after_a_close_meets_no_stranger(scene: &mut Scene) -> Kept {
     let (ours, path) = (Closing::new(scene.file(b"")), scene.path());
     fs::write(&path, "")?;
-    let (gate, theirs) = scene.unix();
+    let (gate, theirs) = scene.pair();
     let mut queue = scene.queue(8);
     let (stranger, written) = queue.scope(|queue| -> Result<_, Box<dyn std::error::Error>> {
         let (wait, write) =
@@ -211,9 +221,9 @@ fn what_starts_after_a_close_meets_no_stranger(scene: &mut Scene) -> Kept {
         Ok((strangers?, write.take(queue)))
     })?;
     let length = stranger[0].metadata()?.len();
-    assert_eq!(length, 0, "{written:?} to a stranger, {}", stranger[0].as_raw_fd());
+    assert_eq!(length, 0, "{written:?} to a stranger, {}", raw(&stranger[0]));
     if let Err(error) = written {
-        assert!(matches!(error.cause(), Cause::Canceled | Cause::Os(libc::EBADF)), "{error}");
+        assert!(error.is_canceled() || code_in(error.cause()) == Code::EBADF, "{error}");
         assert_eq!(error.op(), Some(OpKind::Write));
     }
     Ok(())

@@ -2,17 +2,13 @@
 
 use std::fs;
 use std::io::{Read, Seek};
-use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use corio_aio::{self as aio, Cause, Closing, Cwd, Mode, op, op::Operation};
-use rustix::io::FdFlags;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use corio_aio::{self as aio, Cause, Closing, Cwd, Mode, OwnedDescriptor, op, op::Operation};
 
-use crate::scene::{Kept, Scene, cause, code, give, promises, writer};
+use crate::scene::{Kept, Scene, cause, closes_on_exec, code, give, promises, raw};
+use crate::system::{self, Code, without_descriptors};
 
 promises![
     a_read_goes_on_from_the_position_of_the_file,
@@ -29,7 +25,6 @@ promises![
     a_write_moves_the_position_on,
     a_write_at_an_offset_leaves_the_position_alone,
     a_write_of_nothing_is_zero,
-    a_write_to_a_full_device_is_enospc,
     a_write_to_what_is_read_only_is_ebadf,
     a_write_to_a_pipe_without_readers_is_epipe,
     many_megabytes_are_written_and_read_back,
@@ -51,8 +46,6 @@ promises![
     a_close_closes_files_directories_and_sockets,
     a_close_of_what_is_closed_is_ebadf,
     a_close_that_never_ran_leaves_the_handle_open,
-    a_close_closes_no_descriptor_but_that_of_its_handle,
-    a_shared_close_closes_no_descriptor_but_that_of_its_handle,
 ];
 
 fn a_read_goes_on_from_the_position_of_the_file(scene: &mut Scene) -> Kept {
@@ -95,29 +88,29 @@ fn a_read_into_nothing_is_zero(scene: &mut Scene) -> Kept {
     Ok(())
 }
 
-fn a_read_of_what_is_write_only_is_ebadf(_: &mut Scene) -> Kept {
-    let file = writer("/dev/null");
-    assert_eq!(code(aio::single(op::read(&file, &mut [0; 4]))), libc::EBADF);
+fn a_read_of_what_is_write_only_is_ebadf(scene: &mut Scene) -> Kept {
+    let file = scene.write_only();
+    assert_eq!(code(aio::single(op::read(&file, &mut [0; 4]))), Code::EBADF);
     Ok(())
 }
 
 fn a_read_of_a_directory_is_eisdir(scene: &mut Scene) -> Kept {
-    let dir = fs::File::open(scene.dir())?;
-    assert_eq!(code(aio::single(op::read(&dir, &mut [0; 4]))), libc::EISDIR);
+    let dir = scene.open_dir();
+    assert_eq!(code(aio::single(op::read(&dir, &mut [0; 4]))), Code::EISDIR);
     Ok(())
 }
 
 fn a_read_of_a_closed_handle_is_ebadf(scene: &mut Scene) -> Kept {
     let closed = scene.closed();
-    assert_eq!(code(aio::single(op::read(&closed, &mut [0; 4]))), libc::EBADF);
-    assert_eq!(code(aio::single(op::write(&closed, b"a"))), libc::EBADF);
-    assert_eq!(code(aio::single(op::fsync(&closed))), libc::EBADF);
+    assert_eq!(code(aio::single(op::read(&closed, &mut [0; 4]))), Code::EBADF);
+    assert_eq!(code(aio::single(op::write(&closed, b"a"))), Code::EBADF);
+    assert_eq!(code(aio::single(op::fsync(&closed))), Code::EBADF);
     Ok(())
 }
 
 fn the_current_directory_is_no_file(_: &mut Scene) -> Kept {
-    assert_eq!(code(aio::single(op::read(Cwd, &mut [0; 4]))), libc::EBADF);
-    assert_eq!(code(aio::single(op::recv(Cwd, &mut [0; 4]))), libc::EBADF);
+    assert_eq!(code(aio::single(op::read(Cwd, &mut [0; 4]))), Code::EBADF);
+    assert_eq!(code(aio::single(op::recv(Cwd, &mut [0; 4]))), Code::EBADF);
     Ok(())
 }
 
@@ -162,22 +155,16 @@ fn a_write_of_nothing_is_zero(scene: &mut Scene) -> Kept {
     Ok(())
 }
 
-fn a_write_to_a_full_device_is_enospc(_: &mut Scene) -> Kept {
-    let file = writer("/dev/full");
-    assert_eq!(code(aio::single(op::write(&file, b"a"))), libc::ENOSPC);
-    Ok(())
-}
-
-fn a_write_to_what_is_read_only_is_ebadf(_: &mut Scene) -> Kept {
-    let file = fs::File::open("/dev/null")?;
-    assert_eq!(code(aio::single(op::write(&file, b"a"))), libc::EBADF);
+fn a_write_to_what_is_read_only_is_ebadf(scene: &mut Scene) -> Kept {
+    let file = scene.read_only();
+    assert_eq!(code(aio::single(op::write(&file, b"a"))), Code::EBADF);
     Ok(())
 }
 
 fn a_write_to_a_pipe_without_readers_is_epipe(_: &mut Scene) -> Kept {
     let (reader, writer) = std::io::pipe()?;
     drop(reader);
-    assert_eq!(code(aio::single(op::write(&writer, b"a"))), libc::EPIPE);
+    assert_eq!(code(aio::single(op::write(&writer, b"a"))), Code::EPIPE);
     Ok(())
 }
 
@@ -200,9 +187,9 @@ fn all_kinds_of_buffers_and_handles_are_taken(scene: &mut Scene) -> Kept {
         op::write(&shared, &String::from("b")).soft(),
         op::write(Arc::clone(&shared), vec![b'c']).soft(),
         op::write(Rc::new(file.try_clone()?), String::from("d")).soft(),
-        op::write(file.as_fd(), Box::<[u8]>::from(&b"e"[..])).soft(),
+        op::write(system::borrowed(&file), Box::<[u8]>::from(&b"e"[..])).soft(),
         op::write(file.try_clone()?, Arc::<[u8]>::from(&b"f"[..])).soft(),
-        op::write(OwnedFd::from(file.try_clone()?), Rc::<[u8]>::from(&b"g"[..])),
+        op::write(OwnedDescriptor::from(file.try_clone()?), Rc::<[u8]>::from(&b"g"[..])),
     ))?;
     let (mut array, mut list, mut boxed) = ([0; 2], vec![0; 2], vec![0; 2].into_boxed_slice());
     aio::multi((
@@ -226,7 +213,7 @@ fn a_sync_succeeds(scene: &mut Scene) -> Kept {
 
 fn a_sync_of_a_pipe_is_einval(_: &mut Scene) -> Kept {
     let (_reader, writer) = std::io::pipe()?;
-    assert_eq!(code(aio::single(op::fsync(&writer))), libc::EINVAL);
+    assert_eq!(code(aio::single(op::fsync(&writer))), Code::EINVAL);
     Ok(())
 }
 
@@ -234,9 +221,9 @@ fn an_open_file_can_be_read_and_closes_on_exec(scene: &mut Scene) -> Kept {
     let path = scene.path();
     fs::write(&path, "contents")?;
     let file = aio::single(op::open_at(Cwd, &path))?;
-    assert!(rustix::io::fcntl_getfd(&file)?.contains(FdFlags::CLOEXEC));
+    assert!(closes_on_exec(&file));
     assert_eq!(std::io::read_to_string(&file)?, "contents");
-    assert_eq!(code(aio::single(op::write(&file, b"a"))), libc::EBADF);
+    assert_eq!(code(aio::single(op::write(&file, b"a"))), Code::EBADF);
     Ok(())
 }
 
@@ -255,7 +242,7 @@ fn an_open_for_writing_creates_truncates_and_appends(scene: &mut Scene) -> Kept 
 fn a_file_is_made_with_the_mode_asked_for(scene: &mut Scene) -> Kept {
     let path = scene.path();
     let file = aio::single(op::open_at(Cwd, &path).write_only().create_new().mode(0o600))?;
-    assert_eq!(file.metadata()?.permissions().mode() & 0o777, 0o600);
+    assert_eq!(system::mode(&file.metadata()?), Some(0o600));
     Ok(())
 }
 
@@ -269,12 +256,12 @@ fn an_open_from_a_directory_finds_what_is_in_it(scene: &mut Scene) -> Kept {
 
 fn an_open_of_what_is_missing_is_enoent(scene: &mut Scene) -> Kept {
     let path = scene.path();
-    assert_eq!(code(aio::single(op::open_at(Cwd, path))), libc::ENOENT);
+    assert_eq!(code(aio::single(op::open_at(Cwd, path))), Code::ENOENT);
     Ok(())
 }
 
 fn an_open_of_an_empty_path_is_enoent(_: &mut Scene) -> Kept {
-    assert_eq!(code(aio::single(op::open_at(Cwd, ""))), libc::ENOENT);
+    assert_eq!(code(aio::single(op::open_at(Cwd, ""))), Code::ENOENT);
     Ok(())
 }
 
@@ -282,27 +269,27 @@ fn an_open_of_what_must_be_new_is_eexist(scene: &mut Scene) -> Kept {
     let path = scene.path();
     fs::write(&path, "")?;
     let open = op::open_at(Cwd, path).write_only().create_new();
-    assert_eq!(code(aio::single(open)), libc::EEXIST);
+    assert_eq!(code(aio::single(open)), Code::EEXIST);
     Ok(())
 }
 
 fn an_open_of_a_directory_for_writing_is_eisdir(scene: &mut Scene) -> Kept {
     let open = op::open_at(Cwd, scene.dir()).write_only();
-    assert_eq!(code(aio::single(open)), libc::EISDIR);
+    assert_eq!(code(aio::single(open)), Code::EISDIR);
     Ok(())
 }
 
 fn an_open_of_a_file_as_a_directory_is_enotdir(scene: &mut Scene) -> Kept {
     let path = scene.path();
     fs::write(&path, "")?;
-    assert_eq!(code(aio::single(op::open_at(Cwd, path).directory())), libc::ENOTDIR);
+    assert_eq!(code(aio::single(op::open_at(Cwd, path).directory())), Code::ENOTDIR);
     Ok(())
 }
 
 fn an_open_in_a_closed_directory_is_ebadf(scene: &mut Scene) -> Kept {
-    let dir = Closing::new(fs::File::open(scene.dir())?);
+    let dir = Closing::new(scene.open_dir());
     aio::single(op::close(&dir))?;
-    assert_eq!(code(aio::single(op::open_at(&dir, "file"))), libc::EBADF);
+    assert_eq!(code(aio::single(op::open_at(&dir, "file"))), Code::EBADF);
     Ok(())
 }
 
@@ -316,90 +303,37 @@ fn an_open_without_descriptors_left_is_emfile(_: &mut Scene) -> Kept {
     let results = without_descriptors(|| {
         aio::complete((
             op::open_at(Cwd, "/dev/null"),
-            op::socket(aio::Domain::UNIX, aio::Type::STREAM, None),
+            op::socket(aio::Domain::IPV4, aio::Type::STREAM, None),
         ))
     })?;
-    assert_eq!((code(results.0), code(results.1)), (libc::EMFILE, libc::EMFILE));
+    assert_eq!((code(results.0), code(results.1)), (Code::EMFILE, Code::EMFILE));
     Ok(())
 }
 
-/// Runs `act` while the process may open no descriptor more.
-pub fn without_descriptors<T>(act: impl FnOnce() -> T) -> T {
-    let before = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..before }).expect("a lower limit");
-    let result = act();
-    setrlimit(Resource::Nofile, before).expect("the limit that was");
-    result
-}
-
 fn a_close_closes_files_directories_and_sockets(scene: &mut Scene) -> Kept {
-    let (socket, peer) = scene.unix();
-    let (file, dir) = (scene.file(b""), fs::File::open(scene.dir())?);
-    let numbers = [socket.as_raw_fd(), file.as_raw_fd(), dir.as_raw_fd()];
-    aio::multi((op::close(socket), op::close(file), op::close(OwnedFd::from(dir))))?;
-    for number in numbers {
-        assert!(!fs::exists(format!("/proc/self/fd/{number}"))?);
-    }
+    let (socket, peer) = scene.pair();
+    let (file, dir) = (scene.file(b""), scene.open_dir());
+    let numbers = [raw(&socket), raw(&file), raw(&dir)];
+    aio::multi((op::close(socket), op::close(file), op::close(OwnedDescriptor::from(dir))))?;
+    assert_eq!(numbers.map(system::is_open), [false; 3]);
     assert_eq!(aio::single(op::recv(&peer, &mut [0; 4]))?, 0);
     Ok(())
 }
 
 fn a_close_of_what_is_closed_is_ebadf(scene: &mut Scene) -> Kept {
     let closed = scene.closed();
-    assert_eq!(code(aio::single(op::close(&closed))), libc::EBADF);
+    assert_eq!(code(aio::single(op::close(&closed))), Code::EBADF);
     assert!(closed.into_inner().is_none());
     Ok(())
 }
 
 fn a_close_that_never_ran_leaves_the_handle_open(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
-    let (full, ours) = (writer("/dev/full"), Closing::new(ours));
+    let (ours, theirs) = scene.pair();
+    let (full, ours) = (system::full(), Closing::new(ours));
     let (written, closed) = aio::complete((op::write(&full, b"a").soft(), op::close(&ours)))?;
-    assert_eq!((code(written), cause(closed)), (libc::ENOSPC, Cause::Canceled));
+    assert_eq!((code(written), cause(closed)), (Code::FULL, Cause::Canceled));
     give(&theirs, b"still open");
     assert_eq!(aio::single(op::recv(&ours, &mut [0; 16]))?, 10);
     assert!(ours.into_inner().is_some());
-    Ok(())
-}
-
-/// A handle that shares its descriptor, and gives away another one.
-struct Shared(Rc<fs::File>);
-
-impl AsFd for Shared {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl From<Shared> for OwnedFd {
-    fn from(shared: Shared) -> OwnedFd {
-        drop(shared);
-        fs::File::open("/dev/null").expect("a descriptor").into()
-    }
-}
-
-/// Whether a file is still open after `close` was given a handle that shares it.
-fn survives(
-    scene: &mut Scene,
-    close: impl FnOnce(Shared) -> Result<(), aio::Error>,
-) -> Result<bool, std::io::Error> {
-    // If it was closed behind our back, it must not be closed again.
-    let file = ManuallyDrop::new(Rc::new(scene.file(b"")));
-    let inode = file.metadata()?.ino();
-    let _ = close(Shared(Rc::clone(&file)));
-    let is_open = file.metadata().is_ok_and(|found| found.ino() == inode);
-    if is_open {
-        drop(ManuallyDrop::into_inner(file));
-    }
-    Ok(is_open)
-}
-
-fn a_close_closes_no_descriptor_but_that_of_its_handle(scene: &mut Scene) -> Kept {
-    assert!(survives(scene, |shared| aio::single(op::close(shared)))?);
-    Ok(())
-}
-
-fn a_shared_close_closes_no_descriptor_but_that_of_its_handle(scene: &mut Scene) -> Kept {
-    assert!(survives(scene, |shared| aio::single(op::close(&Closing::new(shared))))?);
     Ok(())
 }

@@ -8,6 +8,7 @@ use corio_aio::{self as aio, Cause, Mode, op};
 
 use crate::positions;
 use crate::scene::{Kept, Scene, cause, code, promises};
+use crate::system::Code;
 
 promises![
     a_wake_wakes_as_many_as_it_says,
@@ -42,7 +43,7 @@ fn a_wake_wakes_as_many_as_it_says(scene: &mut Scene) -> Kept {
 
 fn a_wait_for_another_value_is_eagain(_: &mut Scene) -> Kept {
     let word = AtomicU32::new(5);
-    assert_eq!(code(aio::single(op::futex_wait(&word, 6))), libc::EAGAIN);
+    assert_eq!(code(aio::single(op::futex_wait(&word, 6))), Code::EAGAIN);
     Ok(())
 }
 
@@ -72,8 +73,8 @@ fn masks_choose_who_is_woken(scene: &mut Scene) -> Kept {
 
 fn an_empty_mask_is_einval_and_wakes_nobody(_: &mut Scene) -> Kept {
     let word = AtomicU32::new(0);
-    assert_eq!(code(aio::single(op::futex_wait(&word, 0).mask(0))), libc::EINVAL);
-    assert_eq!(code(aio::single(op::futex_wake(&word, 1).mask(0))), libc::EINVAL);
+    assert_eq!(code(aio::single(op::futex_wait(&word, 0).mask(0))), Code::EINVAL);
+    assert_eq!(code(aio::single(op::futex_wake(&word, 1).mask(0))), Code::EINVAL);
     Ok(())
 }
 
@@ -96,7 +97,7 @@ fn threads_and_operations_wake_each_other(_: &mut Scene) -> Kept {
         while word.load(Ordering::Acquire) < round {
             match aio::single(op::futex_wait(word, round - 1)) {
                 Ok(()) => {}
-                Err(error) => assert_eq!(error.cause(), Cause::Os(libc::EAGAIN)),
+                waited => assert_eq!(code(waited), Code::EAGAIN),
             }
         }
     };
@@ -141,9 +142,9 @@ fn futexes_work_and_fail_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
     let word = AtomicU32::new(0);
     let wake = || Any::new(op::futex_wake(&word, 1));
     positions::succeeds(scene, wake, |woken| matches!(woken, Value::Count(0)))?;
-    positions::fails(scene, || Any::new(op::futex_wait(&word, 7)), libc::EAGAIN)?;
-    positions::fails(scene, || Any::new(op::futex_wake(&word, 1).mask(0)), libc::EINVAL)?;
-    positions::fails(scene, || Any::new(op::futex_wait(&word, 0).mask(0)), libc::EINVAL)?;
+    positions::fails(scene, || Any::new(op::futex_wait(&word, 7)), Code::EAGAIN)?;
+    positions::fails(scene, || Any::new(op::futex_wake(&word, 1).mask(0)), Code::EINVAL)?;
+    positions::fails(scene, || Any::new(op::futex_wait(&word, 0).mask(0)), Code::EINVAL)?;
     let mut queue = scene.queue(4);
     queue.scope(|queue| -> Kept {
         let (_, wait, last) = queue.queue_all((

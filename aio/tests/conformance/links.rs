@@ -1,10 +1,12 @@
 //! Chains: soft, hard, limited.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use corio_aio::{self as aio, Cause, Cwd, Mode, op, op::Operation};
 
-use crate::scene::{Kept, Scene, cause, code, give, promises, writer};
+use crate::scene::{Kept, Scene, cause, code, give, promises};
+use crate::system::{self, Code};
 
 promises![
     a_soft_chain_runs_in_order,
@@ -48,32 +50,32 @@ fn a_soft_chain_runs_in_order(scene: &mut Scene) -> Kept {
 }
 
 fn a_soft_chain_ends_with_its_first_failure(scene: &mut Scene) -> Kept {
-    let (full, file) = (writer("/dev/full"), scene.file(b""));
+    let (full, file) = (system::full(), scene.file(b""));
     let (nop, failed, canceled, last) = aio::complete((
         op::nop().soft(),
         op::write(&full, b"a").soft(),
         op::write(&file, b"never").soft(),
         op::nop(),
     ))?;
-    assert_eq!((nop, code(failed)), (Ok(()), libc::ENOSPC));
+    assert_eq!((nop, code(failed)), (Ok(()), Code::FULL));
     assert_eq!((cause(canceled), cause(last)), (Cause::Canceled, Cause::Canceled));
     assert_eq!(file.metadata()?.len(), 0);
     Ok(())
 }
 
 fn a_hard_chain_goes_on_after_a_failure(_: &mut Scene) -> Kept {
-    let full = writer("/dev/full");
+    let full = system::full();
     let (one, two, last) =
         aio::complete((op::write(&full, b"a").hard(), op::write(&full, b"a").hard(), op::nop()))?;
-    assert_eq!((code(one), code(two), last), (libc::ENOSPC, libc::ENOSPC, Ok(())));
+    assert_eq!((code(one), code(two), last), (Code::FULL, Code::FULL, Ok(())));
     Ok(())
 }
 
 fn a_failure_cancels_the_hard_links_behind_a_soft_one_too(_: &mut Scene) -> Kept {
-    let full = writer("/dev/full");
+    let full = system::full();
     let (failed, hard, last) =
         aio::complete((op::write(&full, b"a").soft(), op::nop().hard(), op::nop()))?;
-    assert_eq!(code(failed), libc::ENOSPC);
+    assert_eq!(code(failed), Code::FULL);
     assert_eq!((cause(hard), cause(last)), (Cause::Canceled, Cause::Canceled));
     Ok(())
 }
@@ -89,7 +91,7 @@ fn a_short_read_breaks_a_soft_chain_and_no_hard_one(scene: &mut Scene) -> Kept {
 }
 
 fn a_short_recv_breaks_no_chain(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     give(&theirs, b"short");
     let (n, ()) = aio::multi((op::recv(&ours, &mut [0; 8]).soft(), op::nop()))?;
     assert_eq!(n, 5);
@@ -102,11 +104,11 @@ fn a_failure_before_the_queue_cancels_what_follows(scene: &mut Scene) -> Kept {
     let address = scene.listener().local_addr()?;
     let (bound, nop, last, other) =
         aio::complete((op::bind(&closed, address).soft(), op::nop().hard(), op::nop(), op::nop()))?;
-    assert_eq!((code(bound), other), (libc::EBADF, Ok(())));
+    assert_eq!((code(bound), other), (Code::EBADF, Ok(())));
     assert_eq!((cause(nop), cause(last)), (Cause::Canceled, Cause::Canceled));
     let (bound, nop, last) =
         aio::complete((op::bind(&closed, address).hard(), op::nop().soft(), op::nop()))?;
-    assert_eq!((code(bound), nop, last), (libc::EBADF, Ok(()), Ok(())));
+    assert_eq!((code(bound), nop, last), (Code::EBADF, Ok(()), Ok(())));
     Ok(())
 }
 
@@ -115,24 +117,24 @@ fn a_sync_that_fails_ends_a_soft_chain_and_no_hard_one(scene: &mut Scene) -> Kep
     let (file, sync) = (scene.file(b""), || op::fsync(&pipe).data_only());
     let (failed, written, last) =
         aio::complete((sync().soft(), op::write(&file, b"never").hard(), op::nop()))?;
-    assert_eq!(code(failed), libc::EINVAL);
+    assert_eq!(code(failed), Code::EINVAL);
     assert_eq!((cause(written), cause(last)), (Cause::Canceled, Cause::Canceled));
     assert_eq!(file.metadata()?.len(), 0);
     let (failed, written) = aio::complete((sync().hard(), op::write(&file, b"now")))?;
-    assert_eq!((code(failed), written), (libc::EINVAL, Ok(3)));
+    assert_eq!((code(failed), written), (Code::EINVAL, Ok(3)));
     Ok(())
 }
 
 fn a_shutdown_that_fails_ends_a_soft_chain_and_no_hard_one(scene: &mut Scene) -> Kept {
     let (listener, shutdown) = (scene.closed(), std::net::Shutdown::Both);
     let (failed, last) = aio::complete((op::shutdown(&listener, shutdown).soft(), op::nop()))?;
-    assert_eq!((code(failed), cause(last)), (libc::EBADF, Cause::Canceled));
+    assert_eq!((code(failed), cause(last)), (Code::EBADF, Cause::Canceled));
     let socket = aio::Socket::new(aio::Domain::IPV4, aio::Type::STREAM, None)?;
     let (first, failed, last) =
         aio::complete((op::nop().soft(), op::shutdown(&socket, shutdown).soft(), op::nop()))?;
-    assert_eq!((first, code(failed), cause(last)), (Ok(()), libc::ENOTCONN, Cause::Canceled));
+    assert_eq!((first, code(failed), cause(last)), (Ok(()), Code::ENOTCONN, Cause::Canceled));
     let (failed, last) = aio::complete((op::shutdown(&socket, shutdown).hard(), op::nop()))?;
-    assert_eq!((code(failed), last), (libc::ENOTCONN, Ok(())));
+    assert_eq!((code(failed), last), (Code::ENOTCONN, Ok(())));
     Ok(())
 }
 
@@ -144,16 +146,16 @@ fn a_sync_with_a_time_limit_keeps_its_chain(scene: &mut Scene) -> Kept {
     aio::multi((op::nop().soft(), op::fsync(&file).soft(), limit))?;
     let (failed, limited, last) =
         aio::complete((op::fsync(&pipe).soft(), limit.soft(), op::nop()))?;
-    assert_eq!((code(failed), limited), (libc::EINVAL, Ok(())));
+    assert_eq!((code(failed), limited), (Code::EINVAL, Ok(())));
     assert_eq!(cause(last), Cause::Canceled);
     let (failed, canceled, limited) =
         aio::complete((op::fsync(&pipe).soft(), op::timeout(Duration::MAX).soft(), limit))?;
-    assert_eq!((code(failed), cause(canceled), limited), (libc::EINVAL, Cause::Canceled, Ok(())));
+    assert_eq!((code(failed), cause(canceled), limited), (Code::EINVAL, Cause::Canceled, Ok(())));
     Ok(())
 }
 
 fn what_waits_for_a_sync_can_be_canceled(scene: &mut Scene) -> Kept {
-    let ((ours, _theirs), file) = (scene.unix(), scene.file(b""));
+    let ((ours, _theirs), file) = (scene.pair(), scene.file(b""));
     let mut queue = scene.queue(8);
     let (first, received, last) =
         queue.queue_all((op::fsync(file).soft(), op::recv(ours, vec![0; 4]).soft(), op::nop()))?;
@@ -173,7 +175,7 @@ fn what_waits_for_a_sync_can_be_canceled(scene: &mut Scene) -> Kept {
 
 fn a_queue_that_is_dropped_ends_what_waits_for_a_directory(scene: &mut Scene) -> Kept {
     for is_made in [false, true] {
-        let ((ours, _theirs), dir) = (scene.unix(), scene.path());
+        let ((ours, _theirs), dir) = (scene.pair(), scene.path());
         let mut queue = aio::Dynamic::new(8)?;
         let _ = queue.queue_all((
             op::mkdir_at(Cwd, &dir).soft(),
@@ -191,7 +193,7 @@ fn a_queue_that_is_dropped_ends_what_waits_for_a_directory(scene: &mut Scene) ->
 }
 
 fn a_chain_waits_for_each_of_its_operations(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let mut queue = scene.queue(4);
     let (wait, write) =
         queue.queue_all((op::recv(ours, vec![0; 4]).soft(), op::write(scene.file(b""), b"a")))?;
@@ -205,10 +207,10 @@ fn a_chain_waits_for_each_of_its_operations(scene: &mut Scene) -> Kept {
 }
 
 fn a_linked_success_is_reported_when_its_chain_ends_at_the_latest(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
-    let mut queue = scene.queue(4);
+    let (ours, theirs) = scene.pair();
+    let (ours, mut queue) = (Rc::new(ours), scene.queue(4));
     let (sent, received) = queue
-        .queue_all((op::send(ours.try_clone()?, b"ping").soft(), op::recv(ours, vec![0; 4])))?;
+        .queue_all((op::send(Rc::clone(&ours), b"ping").soft(), op::recv(ours, vec![0; 4])))?;
     let mut done = queue.complete(Mode::NonBlocking)?;
     assert_eq!(aio::single(op::recv(&theirs, &mut [0; 8]))?, 4);
     give(&theirs, b"pong");
@@ -219,8 +221,8 @@ fn a_linked_success_is_reported_when_its_chain_ends_at_the_latest(scene: &mut Sc
 }
 
 fn two_chains_of_one_batch_are_independent(scene: &mut Scene) -> Kept {
-    let full = writer("/dev/full");
-    let (ours, theirs) = scene.unix();
+    let full = system::full();
+    let (ours, theirs) = scene.pair();
     let (failed, canceled, received, sent, last) = aio::complete((
         op::write(&full, b"a").soft(),
         op::nop(),
@@ -228,7 +230,7 @@ fn two_chains_of_one_batch_are_independent(scene: &mut Scene) -> Kept {
         op::send(&theirs, b"go").soft(),
         op::nop(),
     ))?;
-    assert_eq!((code(failed), cause(canceled)), (libc::ENOSPC, Cause::Canceled));
+    assert_eq!((code(failed), cause(canceled)), (Code::FULL, Cause::Canceled));
     assert_eq!((received, sent, last), (Ok(2), Ok(2), Ok(())));
     Ok(())
 }
@@ -271,7 +273,7 @@ fn a_timeout_in_a_chain_does_not_break_it(_: &mut Scene) -> Kept {
 }
 
 fn a_time_limit_in_the_middle_of_a_chain_that_expires_ends_a_soft_one(scene: &mut Scene) -> Kept {
-    let (ours, _theirs) = scene.unix();
+    let (ours, _theirs) = scene.pair();
     let (nop, received, limit, rest) = aio::complete((
         op::nop().soft(),
         op::recv(&ours, &mut [0; 4]).soft(),
@@ -286,7 +288,7 @@ fn a_time_limit_in_the_middle_of_a_chain_that_expires_ends_a_soft_one(scene: &mu
 fn a_time_limit_in_the_middle_of_a_chain_that_expires_lets_a_hard_one_go_on(
     scene: &mut Scene,
 ) -> Kept {
-    let (ours, _theirs) = scene.unix();
+    let (ours, _theirs) = scene.pair();
     let (received, limit, rest) = aio::complete((
         op::recv(&ours, &mut [0; 4]).hard(),
         op::link_timeout(SHORT).hard(),
@@ -300,7 +302,7 @@ fn a_time_limit_in_the_middle_of_a_chain_that_expires_lets_a_hard_one_go_on(
 fn a_time_limit_in_the_middle_of_a_chain_that_does_not_expire_lets_it_go_on(
     scene: &mut Scene,
 ) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     give(&theirs, b"now");
     let long = Duration::from_secs(60);
     let (n, ..) = aio::multi((
@@ -315,7 +317,7 @@ fn a_time_limit_in_the_middle_of_a_chain_that_does_not_expire_lets_it_go_on(
 }
 
 fn a_time_limit_starts_with_what_it_limits(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     give(&theirs, b"now");
     aio::multi((
         op::timeout(4 * SHORT).soft(),
@@ -326,19 +328,19 @@ fn a_time_limit_starts_with_what_it_limits(scene: &mut Scene) -> Kept {
 }
 
 fn a_time_limit_on_what_never_starts_succeeds(_: &mut Scene) -> Kept {
-    let full = writer("/dev/full");
+    let full = system::full();
     let (failed, canceled, limit) = aio::complete((
         op::write(&full, b"a").soft(),
         op::timeout(Duration::MAX).soft(),
         op::link_timeout(Duration::ZERO),
     ))?;
-    assert_eq!((code(failed), cause(canceled), limit), (libc::ENOSPC, Cause::Canceled, Ok(())));
+    assert_eq!((code(failed), cause(canceled), limit), (Code::FULL, Cause::Canceled, Ok(())));
     Ok(())
 }
 
 fn a_time_limit_on_a_new_socket_succeeds(_: &mut Scene) -> Kept {
     let (_, (), ()) = aio::multi((
-        op::socket(aio::Domain::UNIX, aio::Type::STREAM, None).soft(),
+        op::socket(aio::Domain::IPV4, aio::Type::STREAM, None).soft(),
         op::link_timeout(Duration::ZERO).soft(),
         op::nop(),
     ))?;

@@ -1,14 +1,15 @@
 //! Random programs of linked operations against a model of twenty lines.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{PipeReader, PipeWriter};
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use corio_aio::op::{Any, Events, Link, Value};
-use corio_aio::{self as aio, Cause, Closing, Error, Id, Mode, Queue, op};
+use corio_aio::{self as aio, Closing, Error, Id, Mode, OpKind, Queue, op};
 
-use crate::scene::{Kept, Scene, promises, writer};
+use crate::scene::{Kept, Scene, code_in, promises};
+use crate::system::{self, Code, Datagrams, Stream};
 
 promises![
     random_programs_have_the_results_of_the_model,
@@ -20,7 +21,7 @@ promises![
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Nop,
-    WriteNull,
+    WriteAll,
     WriteFull,
     WriteNothing,
     ReadShort,
@@ -47,7 +48,7 @@ enum Step {
 /// Those that end by themselves; the first ones are those that a backend may keep quiet about.
 const STEPS: [Step; 21] = [
     Step::Nop,
-    Step::WriteNull,
+    Step::WriteAll,
     Step::WriteFull,
     Step::WriteNothing,
     Step::ReadShort,
@@ -72,24 +73,31 @@ const STEPS: [Step; 21] = [
 const QUIET: usize = 14;
 
 type Program = Vec<(Step, Link)>;
-type Outcome = Result<usize, Cause>;
+type Outcome = Result<usize, Failure>;
+
+/// Why a step yields nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Failure {
+    Canceled,
+    Os(Code),
+}
 
 /// What a step yields if it starts, and whether that breaks a soft chain.
 fn outcome(step: Step) -> (Outcome, bool) {
     match step {
         Step::Nop | Step::Sync | Step::Advise | Step::Timeout | Step::Poll => (Ok(0), false),
         Step::Socket | Step::Open | Step::Stat | Step::WriteNothing => (Ok(0), false),
-        Step::WriteNull | Step::ReadFull | Step::Send => (Ok(5), false),
+        Step::WriteAll | Step::ReadFull | Step::Send => (Ok(5), false),
         Step::RecvShort => (Ok(3), false),
         Step::ReadShort => (Ok(5), true),
         Step::ReadEnd => (Ok(0), true),
-        Step::WriteFull => (Err(Cause::Os(libc::ENOSPC)), true),
+        Step::WriteFull => (Err(Failure::Os(Code::FULL)), true),
         Step::ReadClosed | Step::SendClosed | Step::BindClosed => {
-            (Err(Cause::Os(libc::EBADF)), true)
+            (Err(Failure::Os(Code::EBADF)), true)
         }
-        Step::SyncPipe => (Err(Cause::Os(libc::EINVAL)), true),
-        Step::StatMissing => (Err(Cause::Os(libc::ENOENT)), true),
-        Step::StuckRead | Step::StuckRecv => (Err(Cause::Canceled), true),
+        Step::SyncPipe => (Err(Failure::Os(Code::EINVAL)), true),
+        Step::StatMissing => (Err(Failure::Os(Code::ENOENT)), true),
+        Step::StuckRead | Step::StuckRecv => (Err(Failure::Canceled), true),
     }
 }
 
@@ -98,7 +106,7 @@ fn expected(program: &Program) -> Vec<Outcome> {
     let mut is_broken = false;
     let run = |(step, link): &(Step, Link)| {
         let (outcome, breaks) =
-            if is_broken { (Err(Cause::Canceled), true) } else { outcome(*step) };
+            if is_broken { (Err(Failure::Canceled), true) } else { outcome(*step) };
         is_broken = match link {
             Link::None => false,
             Link::Soft => is_broken || breaks,
@@ -107,6 +115,11 @@ fn expected(program: &Program) -> Vec<Outcome> {
         outcome
     };
     program.iter().map(run).collect()
+}
+
+/// Not every system takes advice.
+fn is_supported(step: &Step) -> bool {
+    *step != Step::Advise || aio::supports(&[OpKind::Fadvise])
 }
 
 /// A generator of numbers (`SplitMix64`): the same seed, the same numbers.
@@ -123,7 +136,9 @@ impl Random {
     fn program(&mut self) -> Program {
         let length = 1 + self.below(24);
         let kinds = if self.below(3) > 0 { QUIET } else { STEPS.len() };
-        let palette: Vec<Step> = (0..1 + self.below(6)).map(|_| STEPS[self.below(kinds)]).collect();
+        let steps: Vec<Step> = STEPS[..kinds].iter().copied().filter(is_supported).collect();
+        let palette: Vec<Step> =
+            (0..1 + self.below(6)).map(|_| steps[self.below(steps.len())]).collect();
         let links = [Link::Soft, Link::Hard, Link::Soft, Link::None, Link::Soft, Link::Hard];
         (0..length)
             .map(|index| {
@@ -137,32 +152,36 @@ impl Random {
 
 /// What the programs work on.
 struct World {
-    null: File,
+    sunk: File,
     full: File,
     file: File,
+    path: PathBuf,
     closed: Closing,
-    sink: UnixDatagram,
-    source: UnixDatagram,
-    ends: [UnixDatagram; 2],
+    sink: Datagrams,
+    source: Datagrams,
+    ends: [Datagrams; 2],
     pipe: (PipeReader, PipeWriter),
-    silent: (UnixStream, UnixStream),
+    silent: (Stream, Stream),
 }
 
 impl World {
     fn new(scene: &mut Scene) -> World {
-        let (sink, sink_end) = UnixDatagram::pair().expect("a pair");
-        let (source, source_end) = UnixDatagram::pair().expect("a pair");
+        let (sink, sink_end) = scene.datagrams();
+        let (source, source_end) = scene.datagrams();
+        let path = scene.path();
+        fs::write(&path, "").expect("room for a file");
         source.set_nonblocking(true).expect("a socket of ours");
         World {
-            null: writer("/dev/null"),
-            full: writer("/dev/full"),
+            sunk: scene.write_only(),
+            full: system::full(),
             file: scene.file(b"short"),
+            path,
             closed: scene.closed(),
             sink,
             source,
             ends: [sink_end, source_end],
             pipe: std::io::pipe().expect("a pipe"),
-            silent: scene.unix(),
+            silent: scene.pair(),
         }
     }
 
@@ -182,9 +201,9 @@ impl World {
     fn op(&self, step: Step, link: Link) -> Any<'_> {
         match step {
             Step::Nop => Any::new(op::nop()),
-            Step::WriteNull => Any::new(op::write(&self.null, b"hello")),
+            Step::WriteAll => Any::new(op::write(&self.sunk, b"hello").at(0)),
             Step::WriteFull => Any::new(op::write(&self.full, b"hello")),
-            Step::WriteNothing => Any::new(op::write(&self.null, b"")),
+            Step::WriteNothing => Any::new(op::write(&self.sunk, b"")),
             Step::ReadShort => Any::new(op::read(&self.file, vec![0; 8]).at(0)),
             Step::ReadFull => Any::new(op::read(&self.file, vec![0; 5]).at(0)),
             Step::ReadEnd => Any::new(op::read(&self.file, vec![0; 5]).at(5)),
@@ -197,14 +216,14 @@ impl World {
             Step::Advise => Any::new(op::fadvise(&self.file, op::FileAdvice::Normal)),
             Step::Timeout => Any::new(op::timeout(Duration::ZERO)),
             Step::Poll => Any::new(op::poll(&self.sink, Events::WRITABLE)),
-            Step::Socket => Any::new(op::socket(aio::Domain::UNIX, aio::Type::STREAM, None)),
+            Step::Socket => Any::new(op::socket(aio::Domain::IPV4, aio::Type::STREAM, None)),
             Step::BindClosed => {
                 let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
                 Any::new(op::bind(&self.closed, address))
             }
-            Step::Open => Any::new(op::open_at(aio::Cwd, "/dev/null")),
-            Step::Stat => Any::new(op::statx(aio::Cwd, "/dev/null")),
-            Step::StatMissing => Any::new(op::statx(aio::Cwd, "/dev/missing")),
+            Step::Open => Any::new(op::open_at(aio::Cwd, &self.path)),
+            Step::Stat => Any::new(op::statx(aio::Cwd, &self.path)),
+            Step::StatMissing => Any::new(op::statx(aio::Cwd, "missing")),
             Step::StuckRead => Any::new(op::read(&self.pipe.0, vec![0; 4])),
             Step::StuckRecv => Any::new(op::recv(&self.silent.0, vec![0; 4])),
         }
@@ -221,7 +240,8 @@ fn seen(result: Result<Value, Error>) -> Outcome {
     match result {
         Ok(Value::Count(count)) => Ok(count),
         Ok(_) => Ok(0),
-        Err(error) => Err(error.cause()),
+        Err(error) if error.is_canceled() => Err(Failure::Canceled),
+        Err(error) => Err(Failure::Os(code_in(error.cause()))),
     }
 }
 

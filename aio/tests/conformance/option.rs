@@ -1,16 +1,21 @@
 //! Options of sockets.
 
+use std::rc::Rc;
+
 use corio_aio::op::{Any, Operation, SocketOption, Value};
 use corio_aio::{self as aio, Cause, Mode, op};
 
 use crate::positions;
-use crate::scene::{Kept, Scene, cause, give, promises};
+use crate::scene::{Kept, Scene, cause, code, give, promises};
+use crate::system::{self, Code};
 
 promises![
     an_option_that_is_set_is_set,
     an_option_can_be_any_bytes,
     options_work_in_each_place_of_a_chain,
     options_fail_in_each_place_of_a_chain,
+    an_option_that_can_not_be_set_fails_in_each_place_of_a_chain,
+    an_option_of_tcp_fails_elsewhere_in_each_place_of_a_chain,
     an_option_waits_for_its_turn,
     what_follows_an_option_can_be_canceled_while_the_option_waits,
     an_option_after_a_failure_is_canceled_and_not_set,
@@ -30,22 +35,24 @@ fn an_option_that_is_set_is_set(scene: &mut Scene) -> Kept {
     }
     aio::single(op::set_socket_option(&ours, SocketOption::SEND_BUFFER, 20_000))?;
     assert!(aio::single(op::get_socket_option(&ours, SocketOption::SEND_BUFFER))? >= 20_000);
-    let listens = |socket| aio::single(op::get_socket_option(socket, SocketOption::IS_LISTENING));
+    let listens = |socket: aio::OwnedDescriptor| {
+        aio::single(op::get_socket_option(socket, SocketOption::IS_LISTENING))
+    };
     assert!(!listens(ours.into())?);
-    assert!(listens(std::os::fd::OwnedFd::from(scene.listener()))?);
-    let error = aio::single(op::get_socket_option(&scene.unix().0, SocketOption::ERROR))?;
+    assert!(listens(scene.listener().into())?);
+    let error = aio::single(op::get_socket_option(&scene.pair().0, SocketOption::ERROR))?;
     assert_eq!(error, 0);
     Ok(())
 }
 
 fn an_option_can_be_any_bytes(scene: &mut Scene) -> Kept {
     let (ours, _theirs) = scene.tcp();
-    // SAFETY: it is the name of an algorithm.
-    let congestion =
-        unsafe { SocketOption::<[u8; 16]>::new(libc::IPPROTO_TCP, libc::TCP_CONGESTION) };
-    let name = aio::single(op::get_socket_option(&ours, congestion))?;
-    assert!(name[0].is_ascii_lowercase() && name[15] == 0, "{name:?}");
-    aio::single(op::set_socket_option(&ours, congestion, name))?;
+    let (level, name) = system::SEND_BUFFER;
+    // SAFETY: it is a number of four bytes.
+    let size = unsafe { SocketOption::<[u8; 4]>::new(level, name) };
+    let bytes = aio::single(op::get_socket_option(&ours, size))?;
+    assert_ne!(bytes, [0; 4]);
+    aio::single(op::set_socket_option(&ours, size, bytes))?;
     Ok(())
 }
 
@@ -62,44 +69,46 @@ fn options_work_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
 }
 
 fn options_fail_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
-    let (file, closed, unix) = (scene.file(b""), scene.closed(), scene.unix().0);
+    let (file, closed) = (scene.file(b""), scene.closed());
     let get = |socket| op::get_socket_option(socket, SocketOption::ERROR);
-    positions::fails(scene, || Any::new(get(&file)), libc::ENOTSOCK)?;
+    positions::fails(scene, || Any::new(get(&file)), Code::ENOTSOCK)?;
     positions::fails(
         scene,
         || Any::new(op::get_socket_option(&closed, SocketOption::ERROR)),
-        libc::EBADF,
+        Code::EBADF,
     )?;
     positions::fails(
         scene,
         || Any::new(op::set_socket_option(&closed, SocketOption::KEEP_ALIVE, true)),
-        libc::EBADF,
+        Code::EBADF,
     )?;
     positions::fails(
         scene,
         || Any::new(op::set_socket_option(&file, SocketOption::KEEP_ALIVE, true)),
-        libc::ENOTSOCK,
-    )?;
-    positions::fails(
-        scene,
-        || Any::new(op::get_socket_option(&unix, SocketOption::NO_DELAY)),
-        libc::EOPNOTSUPP,
-    )?;
-    positions::fails(
-        scene,
-        || Any::new(op::set_socket_option(&unix, SocketOption::ERROR, 1)),
-        libc::ENOPROTOOPT,
+        Code::ENOTSOCK,
     )
 }
 
+fn an_option_that_can_not_be_set_fails_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
+    let datagrams = scene.datagrams().0;
+    let set = || Any::new(op::set_socket_option(&datagrams, SocketOption::ERROR, 1));
+    positions::fails(scene, set, Code::ENOPROTOOPT)
+}
+
+fn an_option_of_tcp_fails_elsewhere_in_each_place_of_a_chain(scene: &mut Scene) -> Kept {
+    let datagrams = scene.datagrams().0;
+    let get = || Any::new(op::get_socket_option(&datagrams, SocketOption::NO_DELAY));
+    positions::fails(scene, get, Code::EOPNOTSUPP)
+}
+
 fn an_option_waits_for_its_turn(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
-    let option = SocketOption::KEEP_ALIVE;
+    let (ours, theirs) = scene.pair();
+    let (ours, option) = (Rc::new(ours), SocketOption::KEEP_ALIVE);
     let mut queue = scene.queue(4);
     let (received, set, sent) = queue.queue_all((
-        op::recv(ours.try_clone()?, vec![0; 4]).soft(),
-        op::set_socket_option(ours.try_clone()?, option, true).soft(),
-        op::send(ours.try_clone()?, b"set"),
+        op::recv(Rc::clone(&ours), vec![0; 4]).soft(),
+        op::set_socket_option(Rc::clone(&ours), option, true).soft(),
+        op::send(Rc::clone(&ours), b"set"),
     ))?;
     assert_eq!(queue.complete(Mode::NonBlocking)?, []);
     assert!(!aio::single(op::get_socket_option(&ours, option))?);
@@ -112,7 +121,8 @@ fn an_option_waits_for_its_turn(scene: &mut Scene) -> Kept {
 }
 
 fn what_follows_an_option_can_be_canceled_while_the_option_waits(scene: &mut Scene) -> Kept {
-    let (ours, _theirs) = scene.unix();
+    let (ours, _theirs) = scene.pair();
+    let ours = Rc::new(ours);
     for place in 0..3 {
         let mut queue = scene.queue(8);
         queue.scope(|queue| -> Kept {
@@ -140,11 +150,11 @@ fn what_follows_an_option_can_be_canceled_while_the_option_waits(scene: &mut Sce
     // What is dropped is canceled in every place, also where it has not started.
     let mut dropped = aio::Dynamic::new(8)?;
     let _ = dropped.queue_all((
-        op::recv(ours.try_clone()?, vec![0; 4]).hard(),
-        op::set_socket_option(ours.try_clone()?, SocketOption::KEEP_ALIVE, true).hard(),
-        op::recv(ours.try_clone()?, vec![0; 4]).hard(),
-        op::get_socket_option(ours.try_clone()?, SocketOption::KEEP_ALIVE).hard(),
-        op::recv(ours.try_clone()?, vec![0; 4]),
+        op::recv(Rc::clone(&ours), vec![0; 4]).hard(),
+        op::set_socket_option(Rc::clone(&ours), SocketOption::KEEP_ALIVE, true).hard(),
+        op::recv(Rc::clone(&ours), vec![0; 4]).hard(),
+        op::get_socket_option(Rc::clone(&ours), SocketOption::KEEP_ALIVE).hard(),
+        op::recv(Rc::clone(&ours), vec![0; 4]),
     ))?;
     dropped.complete(Mode::NonBlocking)?;
     drop(dropped);
@@ -152,7 +162,7 @@ fn what_follows_an_option_can_be_canceled_while_the_option_waits(scene: &mut Sce
 }
 
 fn an_option_after_a_failure_is_canceled_and_not_set(scene: &mut Scene) -> Kept {
-    let (ours, closed) = (scene.unix().0, scene.closed());
+    let (ours, closed) = (scene.pair().0, scene.closed());
     let option = SocketOption::KEEP_ALIVE;
     let (sent, set, hard, last) = aio::complete((
         op::send(&closed, b"a").soft(),
@@ -160,14 +170,14 @@ fn an_option_after_a_failure_is_canceled_and_not_set(scene: &mut Scene) -> Kept 
         op::nop().hard(),
         op::set_socket_option(&ours, option, true),
     ))?;
-    assert_eq!(cause(sent), Cause::Os(libc::EBADF));
+    assert_eq!(code(sent), Code::EBADF);
     assert_eq!([set, hard, last].map(cause), [Cause::Canceled; 3]);
     assert!(!aio::single(op::get_socket_option(&ours, option))?);
     Ok(())
 }
 
 fn a_time_limit_on_an_option_succeeds(scene: &mut Scene) -> Kept {
-    let ours = scene.unix().0;
+    let ours = scene.pair().0;
     aio::multi((
         op::nop().soft(),
         op::set_socket_option(&ours, SocketOption::KEEP_ALIVE, true).soft(),
@@ -178,7 +188,7 @@ fn a_time_limit_on_an_option_succeeds(scene: &mut Scene) -> Kept {
 }
 
 fn two_options_in_a_chain_are_set_one_after_the_other(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let option = SocketOption::KEEP_ALIVE;
     let (_, (), before, n, (), after) = aio::multi((
         op::send(&theirs, b"go").soft(),
@@ -193,7 +203,7 @@ fn two_options_in_a_chain_are_set_one_after_the_other(scene: &mut Scene) -> Kept
 }
 
 fn an_option_is_set_before_its_socket_is_closed(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let ours = aio::Closing::new(ours);
     let option = SocketOption::KEEP_ALIVE;
     let (_, (), is_set, ()) = aio::multi((

@@ -1,15 +1,14 @@
 //! pipe and splice.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{Read, Seek, Write};
 
 use corio_aio::op::{Any, Operation, RawOp, Value};
 use corio_aio::{self as aio, Cause, Mode, op};
-use rustix::io::FdFlags;
 
-use crate::file::without_descriptors;
 use crate::positions::{self, contents};
-use crate::scene::{Kept, Scene, cause, code, give, promises};
+use crate::scene::{Kept, Scene, cause, closes_on_exec, code, give, promises};
+use crate::system::{self, Code, without_descriptors};
 
 promises![
     what_goes_into_a_pipe_comes_out_of_it,
@@ -46,8 +45,7 @@ fn the_ends_of_a_pipe_close_on_exec(_: &mut Scene) -> Kept {
     let (made, ()) = aio::multi((op::pipe().soft(), op::nop()))?;
     let ((), also_made) = aio::multi((op::nop().soft(), op::pipe()))?;
     for (reader, writer) in [made, also_made] {
-        assert!(rustix::io::fcntl_getfd(&reader)?.contains(FdFlags::CLOEXEC));
-        assert!(rustix::io::fcntl_getfd(&writer)?.contains(FdFlags::CLOEXEC));
+        assert!(closes_on_exec(&reader) && closes_on_exec(&writer));
     }
     Ok(())
 }
@@ -55,7 +53,7 @@ fn the_ends_of_a_pipe_close_on_exec(_: &mut Scene) -> Kept {
 fn a_pipe_without_descriptors_left_is_emfile(_: &mut Scene) -> Kept {
     let (first, nop, later) =
         without_descriptors(|| aio::complete((op::pipe().hard(), op::nop().soft(), op::pipe())))?;
-    assert_eq!((code(first), nop, code(later)), (libc::EMFILE, Ok(()), libc::EMFILE));
+    assert_eq!((code(first), nop, code(later)), (Code::EMFILE, Ok(()), Code::EMFILE));
     Ok(())
 }
 
@@ -72,7 +70,7 @@ fn a_pipe_that_nobody_takes_is_closed(scene: &mut Scene) -> Kept {
     made.detach(&mut queue);
     queue.complete_all()?;
     let broken = aio::multi((op::pipe().soft(), op::pipe().soft(), op::read(aio::Cwd, vec![0])));
-    assert_eq!(code(broken), libc::EBADF);
+    assert_eq!(code(broken), Code::EBADF);
     let mut dropped = aio::Dynamic::new(4)?;
     let _ = dropped.queue_all((op::nop().soft(), op::pipe()))?;
     dropped.complete_all()?;
@@ -116,7 +114,7 @@ fn a_splice_at_offsets_leaves_the_positions_alone(scene: &mut Scene) -> Kept {
 }
 
 fn a_splice_to_a_socket_arrives(scene: &mut Scene) -> Kept {
-    let ((ours, theirs), (reader, mut writer)) = (scene.unix(), std::io::pipe()?);
+    let ((ours, theirs), (reader, mut writer)) = (scene.pair(), std::io::pipe()?);
     writer.write_all(b"through")?;
     assert_eq!(aio::single(op::splice(&reader, &ours, 64))?, 7);
     let mut buf = [0; 8];
@@ -168,7 +166,7 @@ fn a_splice_from_an_empty_pipe_can_be_canceled(scene: &mut Scene) -> Kept {
 
 fn a_splice_to_a_full_pipe_can_be_canceled(scene: &mut Scene) -> Kept {
     let (mut file, (_reader, mut writer)) = (scene.file(b"abc"), std::io::pipe()?);
-    writer.write_all(&vec![1; rustix::pipe::fcntl_getpipe_size(&writer)?])?;
+    writer.write_all(&vec![1; system::pipe_room(&writer)])?;
     positions::is_canceled_while_it_waits(scene, Any::new(op::splice(&file, &writer, 3)))?;
     assert_eq!(file.stream_position()?, 0);
     Ok(())
@@ -185,19 +183,19 @@ fn a_splice_that_does_not_fit_tells_why(scene: &mut Scene) -> Kept {
     let (file, other, closed) = (scene.file(b"abc"), scene.file(b""), scene.closed());
     let (path, (reader, mut writer)) = (scene.path(), std::io::pipe()?);
     writer.write_all(b"bytes")?;
-    assert_eq!(code(aio::single(op::splice(&file, &other, 3))), libc::EINVAL);
-    assert_eq!(code(aio::single(op::splice(&reader, &writer, 3))), libc::EINVAL);
-    assert_eq!(code(aio::single(op::splice(&closed, &writer, 3))), libc::EBADF);
-    assert_eq!(code(aio::single(op::splice(&reader, &closed, 3))), libc::EBADF);
-    assert_eq!(code(aio::single(op::splice(&writer, &file, 3))), libc::EBADF);
-    assert_eq!(code(aio::single(op::splice(&reader, &file, 3).from_at(1))), libc::ESPIPE);
-    assert_eq!(code(aio::single(op::splice(&file, &writer, 3).to_at(1))), libc::ESPIPE);
-    let read_only = File::open("/dev/null")?;
-    assert_eq!(code(aio::single(op::splice(&reader, &read_only, 3))), libc::EBADF);
+    assert_eq!(code(aio::single(op::splice(&file, &other, 3))), Code::EINVAL);
+    assert_eq!(code(aio::single(op::splice(&reader, &writer, 3))), Code::EINVAL);
+    assert_eq!(code(aio::single(op::splice(&closed, &writer, 3))), Code::EBADF);
+    assert_eq!(code(aio::single(op::splice(&reader, &closed, 3))), Code::EBADF);
+    assert_eq!(code(aio::single(op::splice(&writer, &file, 3))), Code::EBADF);
+    assert_eq!(code(aio::single(op::splice(&reader, &file, 3).from_at(1))), Code::ESPIPE);
+    assert_eq!(code(aio::single(op::splice(&file, &writer, 3).to_at(1))), Code::ESPIPE);
+    let read_only = scene.read_only();
+    assert_eq!(code(aio::single(op::splice(&reader, &read_only, 3))), Code::EBADF);
     let appends = OpenOptions::new().create(true).append(true).open(path)?;
-    assert_eq!(code(aio::single(op::splice(&reader, &appends, 3))), libc::EINVAL);
+    assert_eq!(code(aio::single(op::splice(&reader, &appends, 3))), Code::EINVAL);
     drop(reader);
-    assert_eq!(code(aio::single(op::splice(&file, &writer, 3))), libc::EPIPE);
+    assert_eq!(code(aio::single(op::splice(&file, &writer, 3))), Code::EPIPE);
     Ok(())
 }
 
@@ -214,5 +212,5 @@ fn a_splice_keeps_its_place_in_a_chain(scene: &mut Scene) -> Kept {
     let (file, closed, (_reader, writer)) = (scene.file(b"abc"), scene.closed(), std::io::pipe()?);
     let splice = || Any::new(op::splice(&file, &writer, 3).from_at(0));
     positions::succeeds(scene, splice, |value| matches!(value, Value::Count(3)))?;
-    positions::fails(scene, || Any::new(op::splice(&closed, &writer, 3)), libc::EBADF)
+    positions::fails(scene, || Any::new(op::splice(&closed, &writer, 3)), Code::EBADF)
 }

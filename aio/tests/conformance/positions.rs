@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use corio_aio::op::{Any, Link, Operation, Value};
 use corio_aio::{self as aio, Cause, Error, Mode, OpKind, op};
 
-use crate::scene::{Kept, Scene, cause};
+use crate::scene::{Kept, Scene, cause, code_in};
+use crate::system::{self, Code};
 
 /// What is shown of an operation here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -32,7 +33,9 @@ fn note(shown: Shown, kind: OpKind) {
 pub fn missing() -> Vec<String> {
     // A backend without futexes keeps none of their promises, though it can wake.
     let has_futexes = aio::supports(&[OpKind::FutexWait]);
-    let is_kept = |kind: &OpKind| has_futexes || !kind.name().starts_with("futex");
+    let is_kept = |kind: &OpKind| {
+        aio::supports(&[*kind]) && (has_futexes || !kind.name().starts_with("futex"))
+    };
     let owed = |kind| {
         let waits = WAITING.contains(&kind);
         // What limits another operation has no place of its own; and the closing of an event
@@ -100,8 +103,12 @@ pub fn succeeds<'a>(
 }
 
 /// The operation that `make` makes fails at each place of a chain, with `code` of the OS.
-pub fn fails<'a>(scene: &mut Scene, make: impl FnMut() -> Any<'a>, code: i32) -> Kept {
-    fails_with(scene, make, Cause::Os(code))
+pub fn fails<'a>(scene: &mut Scene, make: impl FnMut() -> Any<'a>, code: Code) -> Kept {
+    let looks = |result: &Result<_, Error>| match result {
+        Err(error) => matches!(error.cause(), Cause::Os(_)) && code_in(error.cause()) == code,
+        Ok(_) => false,
+    };
+    at_each_place(scene, Shown::Failure, make, looks)
 }
 
 /// The operation that `make` makes fails at each place of a chain, because of `cause`.
@@ -132,9 +139,12 @@ fn at_each_place<'a>(
             })
             .collect();
         let what = format!("{:?}, place {place}, queued: {is_queued}", chain[place]);
-        note(shown, chain[place].kind());
+        let kind = chain[place].kind();
+        note(shown, kind);
         let results = if is_queued { queued(scene, chain)? } else { aio::complete(chain)? };
-        assert!(look(&results[place]), "{what}: {:?}", results[place]);
+        let refused = results[place].as_ref().err().map(Error::cause) == Some(Cause::Unsupported);
+        let is_right = if aio::supports(&[kind]) { look(&results[place]) } else { refused };
+        assert!(is_right, "{what}: {:?}", results[place]);
         let breaks = link == Link::Soft && results[place].is_err();
         for (index, result) in results.iter().enumerate().filter(|(index, _)| *index != place) {
             let found = result.as_ref().map(drop).map_err(|error| error.cause());
@@ -159,11 +169,15 @@ fn queued(scene: &Scene, chain: Vec<Any<'_>>) -> Result<Vec<Result<Value, Error>
 /// `op`, which waits for what is canceled, is canceled with it, and so never starts. The caller
 /// sees that nothing happened.
 pub fn never_starts(scene: &Scene, op: Any<'_>) -> Kept {
-    let (gate, _end) = std::io::pipe()?;
+    let gate = system::pipe();
     let mut queue = scene.queue(4);
     queue.scope(|queue| -> Kept {
         note(Shown::CancelBeforeStart, op.kind());
-        let wait = Any::new(op::read(&gate, vec![0; 1])).link_by(Link::Soft);
+        let wait = match &gate {
+            Some((gate, _end)) => Any::new(op::read(gate, vec![0; 1])),
+            None => Any::new(op::timeout(Duration::MAX)),
+        };
+        let wait = wait.link_by(Link::Soft);
         let what = format!("{op:?}");
         let tickets = queue.queue_all(vec![wait, op])?;
         assert_eq!(queue.complete(Mode::NonBlocking)?, [], "{what}");
@@ -228,9 +242,11 @@ where
     Ok(back.into_inner())
 }
 
-/// What a file holds.
-pub fn contents(file: &File) -> Vec<u8> {
-    let mut contents = vec![0; file.metadata().expect("an open file").len() as usize];
-    file.read_exact_at(&mut contents, 0).expect("a file of ours");
+/// What a file holds; its position is as it was.
+pub fn contents(mut file: &File) -> Vec<u8> {
+    let (mut contents, position) = (Vec::new(), file.stream_position().expect("an open file"));
+    file.rewind().expect("an open file");
+    file.read_to_end(&mut contents).expect("a file of ours");
+    file.seek(SeekFrom::Start(position)).expect("an open file");
     contents
 }

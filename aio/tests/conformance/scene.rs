@@ -4,15 +4,20 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ops::{Deref, DerefMut};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
 
-use corio_aio::{self as aio, Cause, Closing, Dynamic, Options, op};
+use corio_aio::{
+    self as aio, Cause, Closing, Descriptor, Dynamic, IntoDescriptor, Options, RawHandle, op,
+};
 use tempfile::TempDir;
+
+use crate::system::{self, Code, Datagrams, Stream};
 
 /// How a promise ends.
 pub type Kept = Result<(), Box<dyn Error>>;
@@ -64,17 +69,32 @@ impl Scene {
         Watched { queue, left: Rc::clone(&self.left) }
     }
 
-    /// Two connected Unix sockets.
-    pub fn unix(&self) -> (UnixStream, UnixStream) {
-        UnixStream::pair().expect("a pair of sockets")
+    /// Two connected sockets of a stream: those of the system that are the fastest.
+    pub fn pair(&self) -> (Stream, Stream) {
+        system::pair()
+    }
+
+    /// A connected socket whose peer is gone: who sends learns it at once.
+    pub fn alone(&self) -> Stream {
+        system::alone()
     }
 
     /// Two connected TCP sockets.
     pub fn tcp(&self) -> (TcpStream, TcpStream) {
-        let listener = self.listener();
-        let address = listener.local_addr().expect("a bound listener");
-        let client = TcpStream::connect(address).expect("a connection");
-        (client, listener.accept().expect("a connection").0)
+        system::tcp()
+    }
+
+    /// A TCP socket whose peer resets the connection: it closes its side before it has read all.
+    pub fn reset(&self) -> TcpStream {
+        let (mut ours, mut theirs) = self.tcp();
+        ours.write_all(b"ab").expect("a peer");
+        theirs.read_exact(&mut [0]).expect("the first byte");
+        ours
+    }
+
+    /// Two connected sockets of datagrams.
+    pub fn datagrams(&self) -> (Datagrams, Datagrams) {
+        system::datagrams()
     }
 
     /// A TCP listener on a port of its own.
@@ -83,8 +103,8 @@ impl Scene {
     }
 
     /// A handle that was closed by an operation.
-    pub fn closed(&self) -> Closing {
-        let closing = Closing::new(self.unix().0);
+    pub fn closed(&mut self) -> Closing {
+        let closing = Closing::new(self.file(b""));
         aio::single(op::close(&closing)).expect("an open handle closes");
         closing
     }
@@ -92,6 +112,11 @@ impl Scene {
     /// The directory of the promise.
     pub fn dir(&mut self) -> &Path {
         self.dir.get_or_insert_with(|| TempDir::new().expect("a directory")).path()
+    }
+
+    /// That directory, open.
+    pub fn open_dir(&mut self) -> File {
+        system::open_dir(self.dir())
     }
 
     /// The path of a new file.
@@ -106,6 +131,20 @@ impl Scene {
         let path = self.path();
         fs::write(&path, contents).expect("room for a file");
         OpenOptions::new().read(true).write(true).open(path).expect("a file of ours")
+    }
+
+    /// A file that can be read only.
+    pub fn read_only(&mut self) -> File {
+        let path = self.path();
+        fs::write(&path, "contents").expect("room for a file");
+        File::open(path).expect("a file of ours")
+    }
+
+    /// A file that can be written only.
+    pub fn write_only(&mut self) -> File {
+        let path = self.path();
+        fs::write(&path, "contents").expect("room for a file");
+        writer(path)
     }
 }
 
@@ -146,14 +185,51 @@ pub fn cause<T: Debug>(result: Result<T, aio::Error>) -> Cause {
 }
 
 /// The code of the OS in a failure.
-pub fn code<T: Debug>(result: Result<T, aio::Error>) -> i32 {
-    match cause(result) {
-        Cause::Os(code) => code,
+pub fn code<T: Debug>(result: Result<T, aio::Error>) -> Code {
+    code_in(cause(result))
+}
+
+/// The code of the OS in a cause.
+pub fn code_in(cause: Cause) -> Code {
+    match cause {
+        Cause::Os(code) => Code::one_of(&[code]),
         other => panic!("{other:?} is no code of the OS"),
     }
 }
 
+/// What the system calls an open file or socket.
+pub fn raw<'a, T>(descriptor: &'a T) -> RawHandle
+where
+    &'a T: IntoDescriptor,
+{
+    descriptor.into_descriptor().raw()
+}
+
+/// Whether a program that this one starts is not given it.
+pub fn closes_on_exec(descriptor: impl IntoDescriptor) -> bool {
+    let descriptor = descriptor.into_descriptor();
+    system::closes_on_exec(descriptor.raw())
+}
+
 /// Sends all of `bytes`, as the peer of an operation does.
-pub fn give(mut socket: &UnixStream, bytes: &[u8]) {
+pub fn give(mut socket: &Stream, bytes: &[u8]) {
     socket.write_all(bytes).expect("a peer that listens");
+}
+
+/// Fills what lies between two sockets: it is full if it stays so, for the receiver's side may take
+/// more for a while.
+pub fn stuff<S>(mut socket: &S, set_nonblocking: fn(&S, bool) -> io::Result<()>) -> io::Result<()>
+where
+    for<'a> &'a S: Write,
+{
+    set_nonblocking(socket, true)?;
+    let mut refused = 0u64;
+    while refused < 5 {
+        match socket.write(&[0; 1 << 16]) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => refused += 1,
+            result => refused = u64::from(result? == 0),
+        }
+        thread::sleep(Duration::from_millis(refused * 5));
+    }
+    set_nonblocking(socket, false)
 }

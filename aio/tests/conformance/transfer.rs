@@ -2,14 +2,13 @@
 
 use std::io::Read;
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixDatagram;
 use std::thread;
 use std::time::Duration;
 
-use corio_aio::{self as aio, Cause, Mode, op, op::Operation};
+use corio_aio::{self as aio, Cause, Mode, OwnedDescriptor, op, op::Operation};
 
 use crate::scene::{Kept, Scene, cause, code, give, promises};
+use crate::system::Code;
 
 promises![
     a_send_and_a_recv_meet_over_tcp_and_unix,
@@ -25,6 +24,7 @@ promises![
     a_send_to_a_peer_that_is_gone_is_epipe,
     a_peek_leaves_the_bytes,
     a_truncated_datagram_tells_its_length,
+    a_datagram_that_is_longer_than_its_buffer_is_cut_off,
     a_recv_of_all_waits_for_all,
     a_recv_of_all_is_short_if_the_peer_closes,
     a_recv_of_all_that_waits_gets_bytes_and_the_end_that_come_together,
@@ -46,14 +46,14 @@ fn a_send_and_a_recv_meet_over_tcp_and_unix(scene: &mut Scene) -> Kept {
     let mut buf = [0; 8];
     let (_, n) = aio::multi((op::send(&client, "hey"), op::recv(&server, &mut buf)))?;
     assert_eq!(&buf[..n], b"hey");
-    let (client, server) = scene.unix();
+    let (client, server) = scene.pair();
     let (n, _) = aio::multi((op::recv(&server, &mut buf), op::send(&client, "there")))?;
     assert_eq!(&buf[..n], b"there");
     Ok(())
 }
 
 fn a_recv_waits_for_bytes(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let mut queue = scene.queue(2);
     let received = queue.queue(op::recv(ours, vec![0; 8]))?;
     assert_eq!(queue.complete(Mode::NonBlocking)?, []);
@@ -71,20 +71,20 @@ fn a_recv_is_zero_once_the_peer_has_closed(scene: &mut Scene) -> Kept {
 }
 
 fn a_recv_into_nothing_is_zero_once_something_is_there(scene: &mut Scene) -> Kept {
-    let ((tcp, peer), (unix, other)) = (scene.tcp(), scene.unix());
+    let ((tcp, peer), (unix, other)) = (scene.tcp(), scene.pair());
     aio::multi((op::send(&peer, b"x"), op::send(&other, b"x")))?;
     assert_eq!(aio::multi((op::recv(&tcp, &mut []), op::recv(&unix, &mut [])))?, (0, 0));
     Ok(())
 }
 
 fn a_send_of_nothing_is_zero(scene: &mut Scene) -> Kept {
-    let (ours, _theirs) = scene.unix();
+    let (ours, _theirs) = scene.pair();
     assert_eq!(aio::single(op::send(&ours, b""))?, 0);
     Ok(())
 }
 
 fn a_recv_leaves_the_rest_of_the_buffer_alone(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     give(&theirs, b"abc");
     let mut buf = [7; 6];
     assert_eq!(aio::single(op::recv(&ours, &mut buf))?, 3);
@@ -93,7 +93,7 @@ fn a_recv_leaves_the_rest_of_the_buffer_alone(scene: &mut Scene) -> Kept {
 }
 
 fn a_canceled_recv_completes_as_canceled_and_leaves_the_buffer_alone(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let mut buf = [7; 4];
     let mut queue = scene.queue(2);
     queue.scope(|queue| -> Kept {
@@ -112,7 +112,7 @@ fn a_canceled_recv_completes_as_canceled_and_leaves_the_buffer_alone(scene: &mut
 }
 
 fn a_canceled_recv_of_all_reports_the_bytes_that_came(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let mut queue = scene.queue(2);
     let received = queue.queue(op::recv(ours, vec![7; 8]).wait_all())?;
     give(&theirs, b"some");
@@ -125,7 +125,7 @@ fn a_canceled_recv_of_all_reports_the_bytes_that_came(scene: &mut Scene) -> Kept
 }
 
 fn a_recv_that_is_canceled_late_loses_no_byte(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let mut queue = scene.queue(4);
     queue.scope(|queue| -> Kept {
         for round in 0..500u32 {
@@ -149,22 +149,18 @@ fn a_recv_that_is_canceled_late_loses_no_byte(scene: &mut Scene) -> Kept {
 }
 
 fn a_recv_from_a_peer_that_reset_is_econnreset(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.tcp();
-    socket2::SockRef::from(&theirs).set_linger(Some(Duration::ZERO))?;
-    drop(theirs);
-    assert_eq!(code(aio::single(op::recv(&ours, &mut [0; 4]))), libc::ECONNRESET);
+    assert_eq!(code(aio::single(op::recv(scene.reset(), &mut [0; 4]))), Code::ECONNRESET);
     Ok(())
 }
 
 fn a_send_to_a_peer_that_is_gone_is_epipe(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
-    drop(theirs);
-    assert_eq!(code(aio::single(op::send(&ours, b"a"))), libc::EPIPE);
+    let ours = scene.alone();
+    assert_eq!(code(aio::single(op::send(&ours, b"a"))), Code::EPIPE);
     Ok(())
 }
 
 fn a_peek_leaves_the_bytes(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     give(&theirs, b"bytes");
     let (mut one, mut two) = ([0; 5], [0; 5]);
     aio::single(op::recv(&ours, &mut one).peek())?;
@@ -173,19 +169,26 @@ fn a_peek_leaves_the_bytes(scene: &mut Scene) -> Kept {
     Ok(())
 }
 
-fn a_truncated_datagram_tells_its_length(_: &mut Scene) -> Kept {
-    let (ours, theirs) = UnixDatagram::pair()?;
+fn a_truncated_datagram_tells_its_length(scene: &mut Scene) -> Kept {
+    let (ours, theirs) = scene.datagrams();
     let mut buf = [0; 3];
     theirs.send(b"contents")?;
     assert_eq!(aio::single(op::recv(&ours, &mut buf).truncate())?, 8);
     assert_eq!(&buf, b"con");
+    Ok(())
+}
+
+fn a_datagram_that_is_longer_than_its_buffer_is_cut_off(scene: &mut Scene) -> Kept {
+    let (ours, theirs) = scene.datagrams();
+    let mut buf = [0; 3];
     theirs.send(b"contents")?;
     assert_eq!(aio::single(op::recv(&ours, &mut buf))?, 3);
+    assert_eq!(&buf, b"con");
     Ok(())
 }
 
 fn a_recv_of_all_waits_for_all(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let mut buf = [0; 8];
     let (n, ..) = aio::multi((
         op::recv(&ours, &mut buf).wait_all(),
@@ -198,7 +201,7 @@ fn a_recv_of_all_waits_for_all(scene: &mut Scene) -> Kept {
 }
 
 fn a_recv_of_all_is_short_if_the_peer_closes(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     give(&theirs, b"half");
     drop(theirs);
     let mut buf = [7; 8];
@@ -209,9 +212,9 @@ fn a_recv_of_all_is_short_if_the_peer_closes(scene: &mut Scene) -> Kept {
 }
 
 fn a_recv_of_all_that_waits_gets_bytes_and_the_end_that_come_together(scene: &mut Scene) -> Kept {
-    let (ours, theirs) = scene.unix();
+    let (ours, theirs) = scene.pair();
     let mut queue = scene.queue(4);
-    let received = queue.queue(op::recv(OwnedFd::from(ours), vec![7; 8]).wait_all())?;
+    let received = queue.queue(op::recv(OwnedDescriptor::from(ours), vec![7; 8]).wait_all())?;
     assert!(queue.complete(Mode::NonBlocking)?.is_empty());
     give(&theirs, b"half");
     drop(theirs);
@@ -228,7 +231,10 @@ fn many_bytes() -> Vec<u8> {
 
 fn a_send_of_all_sends_many_megabytes(scene: &mut Scene) -> Kept {
     let bytes = many_bytes();
-    for (ours, theirs) in [scene.unix().into_fds(), scene.tcp().into_fds()] {
+    let (pair, tcp) = (scene.pair(), scene.tcp());
+    let pairs: [(OwnedDescriptor, OwnedDescriptor); 2] =
+        [(pair.0.into(), pair.1.into()), (tcp.0.into(), tcp.1.into())];
+    for (ours, theirs) in pairs {
         let mut back = vec![0; MANY];
         let (sent, received) = aio::multi((
             op::send(&ours, &bytes).wait_all(),
@@ -242,7 +248,7 @@ fn a_send_of_all_sends_many_megabytes(scene: &mut Scene) -> Kept {
 
 fn a_linked_send_sends_many_megabytes(scene: &mut Scene) -> Kept {
     let bytes = many_bytes();
-    let (ours, mut theirs) = scene.unix();
+    let (ours, mut theirs) = scene.pair();
     let reader = thread::spawn(move || {
         let mut back = Vec::new();
         theirs.read_to_end(&mut back).map(|_| back)
@@ -262,7 +268,7 @@ fn a_linked_send_sends_many_megabytes(scene: &mut Scene) -> Kept {
 
 fn a_linked_send_that_ends_early_tells_how_far_it_came(scene: &mut Scene) -> Kept {
     let bytes = many_bytes();
-    let (ours, mut theirs) = scene.unix();
+    let (ours, mut theirs) = scene.pair();
     let reader = thread::spawn(move || theirs.read_exact(&mut vec![0; 1 << 20]));
     let (first, sent, canceled, last) = aio::complete((
         op::nop().soft(),
@@ -277,7 +283,7 @@ fn a_linked_send_that_ends_early_tells_how_far_it_came(scene: &mut Scene) -> Kep
 }
 
 fn a_canceled_linked_send_tells_how_far_it_came(scene: &mut Scene) -> Kept {
-    let (ours, mut theirs) = scene.unix();
+    let (ours, mut theirs) = scene.pair();
     let mut queue = scene.queue(4);
     let send = op::send(ours, many_bytes()).soft();
     let (first, sent, canceled) = queue.queue_all((op::nop().soft(), send, op::nop()))?;
@@ -295,16 +301,6 @@ fn a_canceled_linked_send_tells_how_far_it_came(scene: &mut Scene) -> Kept {
     assert_eq!(sent?, back.len());
     assert!(!back.is_empty() && many_bytes().starts_with(&back));
     Ok(())
-}
-
-trait IntoFds {
-    fn into_fds(self) -> (OwnedFd, OwnedFd);
-}
-
-impl<S: Into<OwnedFd>> IntoFds for (S, S) {
-    fn into_fds(self) -> (OwnedFd, OwnedFd) {
-        (self.0.into(), self.1.into())
-    }
 }
 
 fn out_of_band_data_comes_out_of_band(scene: &mut Scene) -> Kept {
@@ -334,21 +330,21 @@ fn a_shutdown_ends_one_direction(scene: &mut Scene) -> Kept {
     aio::multi((op::send(&ours, b"last").soft(), op::shutdown(&ours, Shutdown::Write)))?;
     assert_eq!(aio::single(op::recv(&theirs, &mut [0; 8]))?, 4);
     assert_eq!(aio::single(op::recv(&theirs, &mut [0; 8]))?, 0);
-    assert_eq!(code(aio::single(op::send(&ours, b"more"))), libc::EPIPE);
+    assert_eq!(code(aio::single(op::send(&ours, b"more"))), Code::EPIPE);
     aio::single(op::send(&theirs, b"answer"))?;
     assert_eq!(aio::single(op::recv(&ours, &mut [0; 8]))?, 6);
     Ok(())
 }
 
 fn a_shutdown_ends_a_pending_recv(scene: &mut Scene) -> Kept {
-    let (ours, _theirs) = scene.unix();
+    let (ours, _theirs) = scene.pair();
     let (n, ()) = aio::multi((op::recv(&ours, &mut [0; 8]), op::shutdown(&ours, Shutdown::Both)))?;
     assert_eq!(n, 0);
     Ok(())
 }
 
-fn datagrams_keep_their_bounds(_: &mut Scene) -> Kept {
-    let (ours, theirs) = UnixDatagram::pair()?;
+fn datagrams_keep_their_bounds(scene: &mut Scene) -> Kept {
+    let (ours, theirs) = scene.datagrams();
     aio::multi((op::send(&theirs, b"one").soft(), op::send(&theirs, b"three")))?;
     let n = aio::multi((op::recv(&ours, &mut [0; 8]).soft(), op::recv(&ours, &mut [0; 8])))?;
     assert_eq!(n, (3, 5));

@@ -1,15 +1,13 @@
 //! read_tty.
 
-use std::fs::{File, OpenOptions};
 use std::io::Write;
 
 use corio_aio::op::{Any, Operation, Value};
 use corio_aio::{self as aio, Cause, Mode, op};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use crate::positions;
 use crate::scene::{Kept, Scene, cause, code, promises};
+use crate::system::{Code, make_raw, terminal};
 
 promises![
     a_terminal_gives_a_line,
@@ -22,24 +20,6 @@ promises![
     a_read_of_a_terminal_that_does_not_fill_its_buffer_breaks_a_soft_chain,
     a_read_of_a_terminal_can_be_canceled,
 ];
-
-/// The side of the one who types, and the terminal.
-fn terminal() -> Result<(File, File), Box<dyn std::error::Error>> {
-    let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
-    grantpt(&keyboard)?;
-    unlockpt(&keyboard)?;
-    let name = ptsname(&keyboard, Vec::new())?.into_string()?;
-    use std::os::unix::fs::OpenOptionsExt;
-    let tty = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(name)?;
-    Ok((keyboard.into(), tty))
-}
-
-fn make_raw(tty: &File) -> Kept {
-    let mut attributes = tcgetattr(tty)?;
-    attributes.make_raw();
-    tcsetattr(tty, OptionalActions::Now, &attributes)?;
-    Ok(())
-}
 
 fn a_terminal_gives_a_line(_: &mut Scene) -> Kept {
     let (mut keyboard, tty) = terminal()?;
@@ -86,11 +66,11 @@ fn a_terminal_that_was_hung_up_is_eio_or_at_its_end(_: &mut Scene) -> Kept {
     drop(keyboard);
     match aio::single(op::read_tty(&tty, &mut [0; 8])) {
         Ok(n) => assert_eq!(n, 0),
-        Err(error) => assert_eq!(error.cause(), Cause::Os(libc::EIO)),
+        hung_up => assert_eq!(code(hung_up), Code::EIO),
     }
     let (keyboard, tty) = terminal()?;
     drop(tty);
-    assert_eq!(code(aio::single(op::read_tty(&keyboard, &mut [0; 8]))), libc::EIO);
+    assert_eq!(code(aio::single(op::read_tty(&keyboard, &mut [0; 8]))), Code::EIO);
     Ok(())
 }
 
@@ -109,9 +89,9 @@ fn a_read_of_a_terminal_works_and_fails_in_each_place_of_a_chain(scene: &mut Sce
         Any::new(op::read_tty(&tty, vec![0; 4]))
     };
     positions::succeeds(scene, read, |typed| matches!(typed, Value::Count(4)))?;
-    let (closed, dir) = (scene.closed(), File::open(scene.dir())?);
-    positions::fails(scene, || Any::new(op::read_tty(&closed, vec![0; 4])), libc::EBADF)?;
-    positions::fails(scene, || Any::new(op::read_tty(&dir, vec![0; 4])), libc::EISDIR)
+    let (closed, dir) = (scene.closed(), scene.open_dir());
+    positions::fails(scene, || Any::new(op::read_tty(&closed, vec![0; 4])), Code::EBADF)?;
+    positions::fails(scene, || Any::new(op::read_tty(&dir, vec![0; 4])), Code::EISDIR)
 }
 
 fn a_read_of_a_terminal_that_does_not_fill_its_buffer_breaks_a_soft_chain(_: &mut Scene) -> Kept {

@@ -1,12 +1,13 @@
 //! readv and writev.
 
-use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::rc::Rc;
 
 use corio_aio::{self as aio, Cause, Cwd, Mode, op, op::Any, op::Operation, op::Value};
 
 use crate::positions::{self, contents};
-use crate::scene::{Kept, Scene, cause, code, promises, writer};
+use crate::scene::{Kept, Scene, cause, code, promises};
+use crate::system::{self, Code};
 
 promises![
     a_readv_fills_one_buffer_after_the_other,
@@ -105,12 +106,12 @@ fn a_readv_that_never_starts_leaves_the_buffers_alone(scene: &mut Scene) -> Kept
 }
 
 fn a_readv_of_what_can_not_be_read_tells_why(scene: &mut Scene) -> Kept {
-    let (null, closed, dir) = (writer("/dev/null"), scene.closed(), File::open(scene.dir())?);
+    let (null, closed, dir) = (scene.write_only(), scene.closed(), scene.open_dir());
     let bufs = || [vec![0; 4], vec![0; 4]];
-    assert_eq!(code(aio::single(op::readv(&null, bufs()))), libc::EBADF);
-    assert_eq!(code(aio::single(op::readv(&closed, bufs()))), libc::EBADF);
-    assert_eq!(code(aio::single(op::readv(Cwd, bufs()))), libc::EBADF);
-    assert_eq!(code(aio::single(op::readv(&dir, bufs()))), libc::EISDIR);
+    assert_eq!(code(aio::single(op::readv(&null, bufs()))), Code::EBADF);
+    assert_eq!(code(aio::single(op::readv(&closed, bufs()))), Code::EBADF);
+    assert_eq!(code(aio::single(op::readv(Cwd, bufs()))), Code::EBADF);
+    assert_eq!(code(aio::single(op::readv(&dir, bufs()))), Code::EISDIR);
     Ok(())
 }
 
@@ -125,19 +126,19 @@ fn a_writev_writes_one_buffer_after_the_other(scene: &mut Scene) -> Kept {
 }
 
 fn a_writev_to_what_can_not_be_written_tells_why(scene: &mut Scene) -> Kept {
-    let (full, null, closed) = (writer("/dev/full"), File::open("/dev/null")?, scene.closed());
+    let (full, null, closed) = (system::full(), scene.read_only(), scene.closed());
     let (reader, pipe) = std::io::pipe()?;
     drop(reader);
-    assert_eq!(code(aio::single(op::writev(&full, ["a", "b"]))), libc::ENOSPC);
-    assert_eq!(code(aio::single(op::writev(&null, ["a", "b"]))), libc::EBADF);
-    assert_eq!(code(aio::single(op::writev(&closed, ["a", "b"]))), libc::EBADF);
-    assert_eq!(code(aio::single(op::writev(&pipe, ["a", "b"]))), libc::EPIPE);
+    assert_eq!(code(aio::single(op::writev(&full, ["a", "b"]))), Code::FULL);
+    assert_eq!(code(aio::single(op::writev(&null, ["a", "b"]))), Code::EBADF);
+    assert_eq!(code(aio::single(op::writev(&closed, ["a", "b"]))), Code::EBADF);
+    assert_eq!(code(aio::single(op::writev(&pipe, ["a", "b"]))), Code::EPIPE);
     Ok(())
 }
 
 fn a_writev_to_a_full_pipe_can_be_canceled(scene: &mut Scene) -> Kept {
     let (mut reader, mut writer) = std::io::pipe()?;
-    let room = rustix::pipe::fcntl_getpipe_size(&writer)?;
+    let room = system::pipe_room(&writer);
     writer.write_all(&vec![1; room])?;
     positions::is_canceled_while_it_waits(scene, Any::new(op::writev(&writer, ["a", "b"])))?;
     drop(writer);
@@ -165,9 +166,9 @@ fn a_thousand_and_twenty_four_buffers_are_taken(scene: &mut Scene) -> Kept {
 
 fn more_than_a_thousand_and_twenty_four_buffers_are_einval(scene: &mut Scene) -> Kept {
     let file = scene.file(b"");
-    assert_eq!(code(aio::single(op::writev(&file, vec!["a"; 1025]))), libc::EINVAL);
-    assert_eq!(code(aio::single(op::readv(&file, vec![vec![0; 1]; 1025]))), libc::EINVAL);
-    positions::fails(scene, || Any::new(op::writev(&file, vec!["a"; 1025])), libc::EINVAL)?;
+    assert_eq!(code(aio::single(op::writev(&file, vec!["a"; 1025]))), Code::EINVAL);
+    assert_eq!(code(aio::single(op::readv(&file, vec![vec![0; 1]; 1025]))), Code::EINVAL);
+    positions::fails(scene, || Any::new(op::writev(&file, vec!["a"; 1025])), Code::EINVAL)?;
     assert_eq!(contents(&file), b"");
     Ok(())
 }
@@ -186,14 +187,14 @@ fn many_megabytes_are_written_and_read_back_in_pieces(scene: &mut Scene) -> Kept
 
 fn arrays_and_lists_of_borrowed_and_owned_buffers_are_taken(scene: &mut Scene) -> Kept {
     let mut queue = scene.queue(4);
-    let (file, text) = (scene.file(b""), String::from("f"));
+    let (file, text) = (Rc::new(scene.file(b"")), String::from("f"));
     aio::multi((
         op::writev(&file, [&b"a"[..], b"b"]).soft(),
         op::writev(&file, vec![String::from("c")]).soft(),
-        op::writev(file.try_clone()?, [vec![b'd'], vec![b'e']]).soft(),
+        op::writev(Rc::clone(&file), [vec![b'd'], vec![b'e']]).soft(),
         op::writev(&file, [&text]),
     ))?;
-    let read = op::readv(file.try_clone()?, vec![vec![0; 2].into_boxed_slice(), Box::new([0; 4])]);
+    let read = op::readv(Rc::clone(&file), vec![vec![0; 2].into_boxed_slice(), Box::new([0; 4])]);
     let read = queue.queue(read.at(0))?;
     queue.complete_all()?;
     let (result, read) = read.recover(&mut queue)?;
@@ -211,11 +212,11 @@ fn a_short_readv_breaks_a_soft_chain_and_no_hard_one(scene: &mut Scene) -> Kept 
 }
 
 fn readv_and_writev_keep_their_place_in_a_chain(scene: &mut Scene) -> Kept {
-    let (file, full, closed) = (scene.file(b"abcd"), writer("/dev/full"), scene.closed());
+    let (file, full, closed) = (scene.file(b"abcd"), system::full(), scene.closed());
     let is_four = |value: &Value| matches!(value, Value::Count(4));
     let bufs = || [vec![0; 1], vec![0; 3]];
     positions::succeeds(scene, || Any::new(op::readv(&file, bufs()).at(0)), is_four)?;
     positions::succeeds(scene, || Any::new(op::writev(&file, ["a", "bcd"]).at(0)), is_four)?;
-    positions::fails(scene, || Any::new(op::readv(&closed, bufs())), libc::EBADF)?;
-    positions::fails(scene, || Any::new(op::writev(&full, ["a", "b"])), libc::ENOSPC)
+    positions::fails(scene, || Any::new(op::readv(&closed, bufs())), Code::EBADF)?;
+    positions::fails(scene, || Any::new(op::writev(&full, ["a", "b"])), Code::FULL)
 }

@@ -8,7 +8,8 @@ use std::thread;
 use corio_aio::op::Any;
 use corio_aio::{Dynamic, Id, Mode, Ticket};
 
-use crate::load::{Random, on_each_backend};
+use crate::load::on_each_backend;
+use crate::random::Random;
 use crate::scenes::{Scene, What};
 
 /// How many scenes there are at a time.
@@ -26,6 +27,8 @@ struct Place {
 struct Stage<'a> {
     ring: &'a mut Dynamic,
     random: Random,
+    /// What there can be.
+    kinds: Vec<What>,
     places: Vec<Place>,
     /// Where each operation waits.
     waits: HashMap<Id, usize>,
@@ -43,7 +46,7 @@ impl Stage<'_> {
             place.scene.move_to_another_number();
             return;
         }
-        let what = What::ALL[random.below(What::ALL.len())];
+        let what = self.kinds[random.below(self.kinds.len())];
         // The number is free before something new takes one, or after.
         if random.below(2) == 0 {
             place.scene.close();
@@ -131,14 +134,15 @@ fn no_wakeup_is_lost_when_numbers_come_to_name_other_things() {
         let (helper, jobs) = channel::<Box<dyn FnOnce() + Send>>();
         let helping = thread::spawn(move || jobs.into_iter().for_each(|job| job()));
         let random = Random::new();
-        let places = What::ALL.into_iter().cycle().take(SCENES).map(|what| Place {
+        let kinds = What::all();
+        let places = kinds.iter().copied().cycle().take(SCENES).map(|what| Place {
             scene: Scene::new(what),
             waiting: Vec::new(),
             is_ready: false,
         });
-        let places = places.collect();
+        let places: Vec<Place> = places.collect();
         let (waits, outstanding) = (HashMap::new(), 0);
-        let mut stage = Stage { ring, random, places, waits, outstanding, helper };
+        let mut stage = Stage { ring, random, kinds, places, waits, outstanding, helper };
         rounds.for_each(|_| stage.round());
         for index in 0..SCENES {
             if !stage.places[index].is_ready && !stage.places[index].waiting.is_empty() {

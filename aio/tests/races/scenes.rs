@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use corio_aio::op::{self, Any, Events, Value};
 use corio_aio::{Domain, Socket, Type};
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::pipe::{PipeFlags, fcntl_getpipe_size, pipe_with};
 use socket2::SockRef;
 
-use crate::load::Random;
+use crate::random::Random;
+use crate::system;
 
 /// The size of a message.
 const MESSAGE: usize = 8;
@@ -29,7 +27,7 @@ pub enum What {
 }
 
 impl What {
-    pub const ALL: [What; 8] = [
+    const ALL: [What; 8] = [
         What::Pipe,
         What::FullPipe,
         What::Stream,
@@ -39,6 +37,12 @@ impl What {
         What::Eventfd,
         What::File,
     ];
+
+    /// Those that this system has.
+    pub fn all() -> Vec<What> {
+        let is_here = |what: &What| *what != What::Eventfd || system::eventfd().is_some();
+        What::ALL.into_iter().filter(is_here).collect()
+    }
 }
 
 /// One of them.
@@ -63,12 +67,15 @@ impl Scene {
             (OwnedFd::from(ours), OwnedFd::from(theirs))
         };
         let (ours, theirs) = match what {
-            What::Pipe => pipe_with(PipeFlags::CLOEXEC).unwrap(),
+            What::Pipe => {
+                let (reader, writer) = std::io::pipe().unwrap();
+                (reader.into(), writer.into())
+            }
             What::FullPipe => {
-                let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-                let size = fcntl_getpipe_size(&writer).unwrap();
+                let (reader, writer) = std::io::pipe().unwrap();
+                let size = system::pipe_room(&writer);
                 assert_eq!(rustix::io::write(&writer, &vec![0; size]), Ok(size));
-                (writer, reader)
+                (writer.into(), reader.into())
             }
             What::Stream | What::EndingStream => pair(Type::STREAM),
             What::FullStream => {
@@ -80,12 +87,12 @@ impl Scene {
             }
             What::Datagrams => pair(Type::DGRAM),
             What::Eventfd => {
-                let ours = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::SEMAPHORE).unwrap();
+                let ours = system::eventfd().unwrap();
                 let theirs = ours.try_clone().unwrap();
                 (ours, theirs)
             }
             What::File => {
-                let file = memfd_create("file", MemfdFlags::CLOEXEC).unwrap();
+                let file = OwnedFd::from(system::scratch());
                 assert_eq!(rustix::io::pwrite(&file, &[0; 1024], 0), Ok(1024));
                 let other = file.try_clone().unwrap();
                 (file, other)

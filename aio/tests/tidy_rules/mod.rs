@@ -10,7 +10,7 @@ pub struct Tables {
     pub root: &'static str,
     /// The files that hold unsafe code.
     pub holds_unsafe: &'static [&'static str],
-    /// The files that may ask which system this is.
+    /// The files that may ask which system this is, or which features it is built with.
     pub asks_for_the_system: &'static [&'static str],
     /// The files that may be longer than others, being tables.
     pub is_long: &'static [&'static str],
@@ -183,7 +183,7 @@ pub fn unsafe_code_elsewhere(tables: &Tables) -> Vec<String> {
 
 /// Which system this is, is asked in the files of the table.
 pub fn questions_for_the_system_elsewhere(tables: &Tables) -> Vec<String> {
-    let words = ["target_os", "target_family", "target_env", "unix", "windows", "wasi"];
+    let words = ["target_os", "target_family", "target_env", "unix", "windows", "wasi", "feature"];
     let asks = |source: &Source| {
         source.code().any(|(_, code)| {
             let is_cfg = has_word(&code, "cfg") || has_word(&code, "cfg_attr");

@@ -103,7 +103,7 @@ pub fn run(settings: Settings) -> ExitCode {
 /// The backends of this machine, and the simulated one: in order, and shuffled.
 fn contestants(seed: u64) -> io::Result<Vec<Contestant>> {
     let mut contestants = Vec::new();
-    for kind in Kind::CANDIDATES {
+    for &kind in Kind::CANDIDATES {
         match Runner::new(options(kind), Objects::Real(Real::new()?)) {
             Ok(runner) => contestants.push(Contestant { name: kind.name(), runner }),
             Err(error) if error.cause() == Cause::Unsupported => {}

@@ -6,12 +6,12 @@ use corio::aio::Traffic;
 use corio::aio::backend::{Kind, backend};
 use corio::aio::op::{self, Operation};
 use corio::{Options, Scheduler, Task};
+use socket2::Socket;
 use std::io;
-use std::os::fd::OwnedFd;
 
 /// Makes the exchange; see [`Run`](super::Run).
 pub fn run(
-    pairs: Vec<(OwnedFd, OwnedFd)>,
+    pairs: Vec<(Socket, Socket)>,
     round_trips_each: usize,
     warm_up_each: usize,
 ) -> io::Result<Sample> {
@@ -23,7 +23,7 @@ pub fn run(
 /// Makes the exchange `times` times over each of `pairs`, whatever else the scheduler has to do.
 pub fn exchange<'scope>(
     scheduler: Scheduler<'scope, '_>,
-    pairs: &'scope [(OwnedFd, OwnedFd)],
+    pairs: &'scope [(Socket, Socket)],
     times: usize,
 ) -> io::Result<Counts> {
     let before = scheduler.traffic();
@@ -51,7 +51,7 @@ pub fn counts(backend: &Kind, before: Traffic, after: Traffic) -> Counts {
     }
 }
 
-fn client(socket: &OwnedFd, times: usize) -> io::Result<()> {
+fn client(socket: &Socket, times: usize) -> io::Result<()> {
     let mut room = [0; ROOM];
     for _ in 0..times {
         let exchange = (op::send(socket, PING).soft(), op::recv(socket, &mut room));
@@ -61,7 +61,7 @@ fn client(socket: &OwnedFd, times: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn server(socket: &OwnedFd, times: usize) -> io::Result<()> {
+fn server(socket: &Socket, times: usize) -> io::Result<()> {
     let mut room = [0; ROOM];
     let mut n = corio::io::single(op::recv(socket, &mut room))?;
     for _ in 1..times {

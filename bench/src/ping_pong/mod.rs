@@ -5,25 +5,32 @@
 //! its share of the round trips.
 
 pub mod corio;
+#[cfg(target_os = "linux")]
 mod raw_epoll;
+#[cfg(target_os = "linux")]
 mod raw_uring;
-mod tokio;
+pub mod tokio;
 
 use crate::arguments::Options;
-use crate::contest::{self, Series};
+use crate::contest::{self, Series, Setting};
 use crate::measure::Sample;
 use crate::report::Ratio;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Socket};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
 
 /// The systems that can run beside corio.
+#[cfg(target_os = "linux")]
 pub const RIVALS: &[&str] = &["raw-uring", "raw-epoll", "tokio"];
+
+/// The systems that can run beside corio.
+#[cfg(not(target_os = "linux"))]
+pub const RIVALS: &[&str] = &["tokio"];
 
 /// Rivals are compared with io_uring without anything above it.
 pub const RATIO: Ratio = Ratio {
     metric: "cpu_ratio_to_raw_uring",
+    of: |sample| sample.cpu,
     is_floor: |one, other| one.system == "raw-uring" && one.setting == other.setting,
 };
 
@@ -39,69 +46,46 @@ const ROOM: usize = 1024;
 /// The share of the round trips, one in so many, that is made first and not measured.
 const WARM_UP: usize = 10;
 
-/// What the connections are, and how many.
-struct Setting {
-    name: &'static str,
-    domain: Domain,
-    connections: usize,
-    round_trips: usize,
-}
-
-const SETTINGS: [Setting; 4] = [
-    Setting { name: "tcp x1", domain: Domain::IPV4, connections: 1, round_trips: 20_000 },
-    Setting { name: "tcp x64", domain: Domain::IPV4, connections: 64, round_trips: 40_000 },
-    Setting { name: "unix x1", domain: Domain::UNIX, connections: 1, round_trips: 20_000 },
-    Setting { name: "unix x64", domain: Domain::UNIX, connections: 64, round_trips: 40_000 },
+/// The settings: what the connections are, and how many.
+const SETTINGS: &[Setting<Domain>] = &[
+    Setting { name: "tcp x1", lanes: 1, operations: 20_000, shape: Domain::IPV4 },
+    Setting { name: "tcp x64", lanes: 64, operations: 40_000, shape: Domain::IPV4 },
+    #[cfg(unix)]
+    Setting { name: "unix x1", lanes: 1, operations: 20_000, shape: Domain::UNIX },
+    #[cfg(unix)]
+    Setting { name: "unix x64", lanes: 64, operations: 40_000, shape: Domain::UNIX },
 ];
 
 /// How a system takes part: it makes the exchange over `pairs` (client, server), first
 /// `warm_up_each` times per connection, then `round_trips_each` times under the clocks.
 type Run = fn(
-    pairs: Vec<(OwnedFd, OwnedFd)>,
+    pairs: Vec<(Socket, Socket)>,
     round_trips_each: usize,
     warm_up_each: usize,
 ) -> io::Result<Sample>;
 
 /// Runs corio and the rivals through all settings and rounds.
 pub fn run(options: &Options) -> io::Result<Vec<Series>> {
-    let mut heats: Vec<Vec<Series>> = SETTINGS
-        .iter()
-        .map(|setting| {
-            let systems = std::iter::once(&"corio").chain(&options.rivals);
-            systems.map(|system| series(setting, system, options)).collect()
-        })
-        .collect();
-    contest::interleave(&mut heats, options.rounds.get(), |series| {
-        let setting = SETTINGS.iter().find(|setting| setting.name == series.setting);
-        let setting = setting.expect("a series is made from a setting");
-        let each = series.operations / setting.connections;
-        let pairs = pairs(setting, setting.connections)?;
-        system(series.system).1(pairs, each, each.div_ceil(WARM_UP))
-    })?;
-    Ok(heats.into_iter().flatten().collect())
-}
-
-/// An empty series of the named system; the round trips are rounded up to a whole number for
-/// each connection.
-fn series(setting: &Setting, name: &'static str, options: &Options) -> Series {
-    let round_trips = options.round_trips.map_or(setting.round_trips, usize::from);
-    let each = round_trips.div_ceil(setting.connections);
-    Series {
-        setting: setting.name,
-        system: name,
-        backend: system(name).0,
-        operations: each * setting.connections,
-        samples: Vec::new(),
-    }
+    contest::race(
+        options,
+        SETTINGS,
+        |name| system(name).0,
+        |name, setting, each| {
+            let pairs = pairs(setting.shape, setting.lanes)?;
+            system(name).1(pairs, each, each.div_ceil(WARM_UP))
+        },
+    )
 }
 
 /// The backend and the program of the named system.
 fn system(name: &str) -> (String, Run) {
     match name {
         "corio" => (backend_of_corio(), corio::run),
+        #[cfg(target_os = "linux")]
         "raw-uring" => ("uring".into(), raw_uring::run),
+        #[cfg(target_os = "linux")]
         "raw-epoll" => ("epoll".into(), raw_epoll::run),
-        "tokio" => ("epoll".into(), tokio::run),
+        "tokio" => (BACKEND_OF_TOKIO.into(), tokio::run),
         _ => unreachable!("the arguments were checked against RIVALS"),
     }
 }
@@ -111,12 +95,16 @@ pub fn backend_of_corio() -> String {
     ::corio::aio::backend().map_or_else(|error| error.to_string(), |kind| kind.to_string())
 }
 
+/// What tokio does its IO with.
+const BACKEND_OF_TOKIO: &str = if cfg!(target_os = "linux") { "epoll" } else { "mio" };
+
 /// Makes `n` connections (client, server); the sockets block and TCP does not delay.
-fn pairs(setting: &Setting, n: usize) -> io::Result<Vec<(OwnedFd, OwnedFd)>> {
-    if setting.domain == Domain::UNIX {
-        let pair = || Socket::pair(Domain::UNIX, Type::STREAM, None);
-        return (0..n).map(|_| pair().map(|(one, other)| (one.into(), other.into()))).collect();
+pub fn pairs(domain: Domain, n: usize) -> io::Result<Vec<(Socket, Socket)>> {
+    #[cfg(unix)]
+    if domain == Domain::UNIX {
+        return (0..n).map(|_| Socket::pair(domain, socket2::Type::STREAM, None)).collect();
     }
+    assert_eq!(domain, Domain::IPV4, "there are no other settings");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let connection = |_| {
@@ -148,12 +136,12 @@ mod tests {
 
     #[test]
     fn each_rival_makes_the_whole_exchange_in_each_setting() {
-        for setting in &SETTINGS {
+        for setting in SETTINGS {
             for rival in RIVALS {
-                let pairs = pairs(setting, setting.connections).expect("local sockets are there");
+                let pairs = pairs(setting.shape, setting.lanes).expect("local sockets are there");
                 let sample = system(rival).1(pairs, 5, 2).expect("the exchange is made");
                 if let Counts::Ring { sqes, cqes, .. } = sample.counts {
-                    let round_trips = 5 * setting.connections as u64;
+                    let round_trips = 5 * setting.lanes as u64;
                     assert_eq!((sqes, cqes), (4 * round_trips, 2 * round_trips));
                 }
             }

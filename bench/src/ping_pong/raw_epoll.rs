@@ -18,12 +18,12 @@ struct End {
 
 /// Makes the exchange; see [`Run`](super::Run).
 pub fn run(
-    pairs: Vec<(OwnedFd, OwnedFd)>,
+    pairs: Vec<(Socket, Socket)>,
     round_trips_each: usize,
     warm_up_each: usize,
 ) -> io::Result<Sample> {
     let epoll = create()?;
-    let end = |fd: OwnedFd, says, hears| End { socket: fd.into(), says, hears, due: 0 };
+    let end = |socket, says, hears| End { socket, says, hears, due: 0 };
     let ends = pairs.into_iter().flat_map(|(client, server)| {
         [end(client, PING, PONG), end(server, PONG, PING)] // a client's index is even
     });

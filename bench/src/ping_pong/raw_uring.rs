@@ -10,14 +10,15 @@ use super::{PING, PONG, ROOM, check};
 use crate::measure::{Counts, Sample, after_warm_up};
 use io_uring::squeue::{Entry, Flags};
 use io_uring::{IoUring, SubmissionQueue, opcode, types};
+use socket2::Socket;
 use std::cell::UnsafeCell;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 
 /// One end of a connection.
 struct End {
-    socket: OwnedFd,
+    socket: Socket,
     says: &'static [u8; 4],
     hears: &'static [u8; 4],
     /// Messages still to be received.
@@ -28,7 +29,7 @@ struct End {
 
 /// Makes the exchange; see [`Run`](super::Run).
 pub fn run(
-    pairs: Vec<(OwnedFd, OwnedFd)>,
+    pairs: Vec<(Socket, Socket)>,
     round_trips_each: usize,
     warm_up_each: usize,
 ) -> io::Result<Sample> {
@@ -91,7 +92,7 @@ fn is_client(index: usize) -> bool {
 }
 
 impl End {
-    fn new(socket: OwnedFd, says: &'static [u8; 4], hears: &'static [u8; 4]) -> Self {
+    fn new(socket: Socket, says: &'static [u8; 4], hears: &'static [u8; 4]) -> Self {
         Self { socket, says, hears, due: 0, room: Box::new(UnsafeCell::new([0; ROOM])) }
     }
 

@@ -2,45 +2,48 @@
 
 use super::{PING, PONG, ROOM, check};
 use crate::measure::{Counts, Sample, after_warm_up};
-use socket2::{Domain, Socket};
+use socket2::Socket;
 use std::io;
-use std::net::TcpStream as StdTcpStream;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdUnixStream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 
 /// Makes the exchange; see [`Run`](super::Run).
 pub fn run(
-    pairs: Vec<(OwnedFd, OwnedFd)>,
+    pairs: Vec<(Socket, Socket)>,
     round_trips_each: usize,
     warm_up_each: usize,
 ) -> io::Result<Sample> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let _entered = runtime.enter();
-    let mut tcp = Vec::new();
-    let mut unix = Vec::new();
-    for (client, server) in pairs {
-        let (client, server) = (Socket::from(client), Socket::from(server));
-        client.set_nonblocking(true)?;
-        server.set_nonblocking(true)?;
-        if client.domain()? == Domain::UNIX {
-            let stream = |socket| UnixStream::from_std(StdUnixStream::from(OwnedFd::from(socket)));
-            unix.push((stream(client)?, stream(server)?));
-        } else {
-            let stream = |socket| TcpStream::from_std(StdTcpStream::from(OwnedFd::from(socket)));
-            tcp.push((stream(client)?, stream(server)?));
-        }
+    #[cfg(unix)]
+    if pairs.iter().any(|(client, _)| client.domain().is_ok_and(|it| it == socket2::Domain::UNIX)) {
+        let mut pairs = streams(pairs, |socket| {
+            let socket = std::os::unix::net::UnixStream::from(std::os::fd::OwnedFd::from(socket));
+            tokio::net::UnixStream::from_std(socket)
+        })?;
+        return after_warm_up(warm_up_each, round_trips_each, |times| {
+            exchange(&runtime, &mut pairs, times)
+        });
     }
-    after_warm_up(warm_up_each, round_trips_each, |times| {
-        exchange(&runtime, &mut tcp, times)?;
-        exchange(&runtime, &mut unix, times)
-    })
+    let mut pairs = streams(pairs, |socket| TcpStream::from_std(socket.into()))?;
+    after_warm_up(warm_up_each, round_trips_each, |times| exchange(&runtime, &mut pairs, times))
+}
+
+/// Makes streams of `pairs`, each by `stream`.
+fn streams<S>(
+    pairs: Vec<(Socket, Socket)>,
+    stream: impl Fn(Socket) -> io::Result<S>,
+) -> io::Result<Vec<(S, S)>> {
+    let stream = |socket: Socket| {
+        socket.set_nonblocking(true)?;
+        stream(socket)
+    };
+    pairs.into_iter().map(|(client, server)| Ok((stream(client)?, stream(server)?))).collect()
 }
 
 /// Spawns both ends of all `pairs` and waits for them; they come back for the next time.
-fn exchange<S>(runtime: &Runtime, pairs: &mut Vec<(S, S)>, times: usize) -> io::Result<Counts>
+pub fn exchange<S>(runtime: &Runtime, pairs: &mut Vec<(S, S)>, times: usize) -> io::Result<Counts>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

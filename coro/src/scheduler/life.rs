@@ -1,204 +1,307 @@
 //! The life of a task: it starts, switches, and ends.
 
 use std::io;
-use std::mem::{self, ManuallyDrop};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::ptr;
-use std::thread;
 
-use corio_aio::guard::NoUnwind;
+use corio_aio::guard::{self, NoUnwind};
 use corio_aio::key::Key;
-use corosensei::{Coroutine, CoroutineResult, Yielder};
 
-use super::{Core, set_current};
-use crate::stack::Stack;
-use crate::task::{Payload, Record, ResultSlot, TaskRef, Wait};
+use super::{Core, current_core, set_current};
+use crate::options::SpawnOptions;
+use crate::record::{Ended, RecordPointer, Wait, text_of};
+use crate::scope_record::ScopePointer;
+use crate::stack::{OwnStack, SMALLEST, Stack};
+use crate::task::TaskRef;
+use crate::trace;
+
+/// What part of its stack a task's result may take, which lies there until it is joined.
+const RESULT_SHARE: usize = 16;
 
 impl Core {
     /// Starts a task and runs it until it suspends for the first time.
     ///
     /// # Safety
     ///
-    /// What `f` borrows, and what is in a `T`, is good until the scope has ended.
+    /// What `f` borrows, what is in a `T`, and a stack in `options`, is good until the scope has
+    /// ended.
+    #[inline]
     pub unsafe fn spawn<T, F: FnOnce() -> T>(
         &self,
-        scope: Key,
+        scope: ScopePointer,
         spawned_at: &'static Location<'static>,
+        options: SpawnOptions<'_>,
         f: F,
     ) -> io::Result<TaskRef> {
-        let mut stack = self.stacks.borrow_mut().take()?;
-        let result = ResultSlot::reserve::<T>(&mut stack);
-        let core: *const Core = self;
-        // The closure stays here until the task takes it: it may be larger than what corosensei
-        // takes along.
-        let f = ManuallyDrop::new(f);
-        let place = &raw const f;
-        let body = move |yielder: &Yielder<(), ()>, ()| {
-            // SAFETY: the scheduler's frame outlives its tasks: it waits for them.
-            let core = unsafe { &*core };
-            core.task(core.running.get(), |task| task.yielder = yielder);
-            // SAFETY: the frame that spawns the task is below, in `resume`; the closure is taken
-            // once, here.
-            let f = unsafe { place.read() };
-            let outcome = catch_unwind(AssertUnwindSafe(ManuallyDrop::into_inner(f)));
-            // SAFETY: the place was reserved for a `T`, on the stack that this runs on.
-            unsafe { result.put(outcome) };
-            if core.task(core.running.get(), |task| task.is_detached) == Some(true) {
-                // Here, where it may wait, and not in the scheduler's loop.
-                // SAFETY: it was put there just now; that the task is detached keeps all others
-                // away from it.
-                core.note_panic(scope, catch_unwind(|| unsafe { result.settle() }));
-            }
+        if size_of::<T>() > SMALLEST / RESULT_SHARE {
+            self.check_result(size_of::<T>(), &options);
+        }
+        let idle = if options.takes_any_worker() { self.idle.pop() } else { None };
+        let task = match idle {
+            Some(task) => task,
+            None => self.hire(scope, options.stack, options.stack_size, options.is_measured)?,
         };
-        // SAFETY: the coroutine is driven to its end before the scope ends, and what the closure
-        // borrows is good until then.
-        let coroutine = unsafe { Coroutine::with_stack_unchecked(stack, body) };
-        let older = self.scope(scope, |scope| {
-            scope.live += 1;
-            scope.newest
-        });
-        let key = self.tasks.borrow_mut().insert(Record {
-            coroutine: Some(coroutine),
-            yielder: ptr::null(),
-            wait: Wait::Nothing,
-            is_canceled: false,
-            was_woken: false,
-            batch: Key::NONE,
-            remaining: 0,
-            scope,
-            older,
-            newer: Key::NONE,
-            joiner: Key::NONE,
-            is_detached: false,
-            result,
-            stack: None,
-            spawned_at,
-        });
-        self.task(older, |older| older.newer = key);
-        self.scope(scope, |scope| scope.newest = key);
+        task.open(scope, spawned_at, self.now.get());
+        task.is_detached.set(options.is_detached);
+        task.is_measured.set(options.is_measured);
+        if self.is_stopping.get() {
+            task.is_asked.set(true);
+            task.is_canceled.set(true);
+        }
+        if options.name.is_some() {
+            task.owner.name.set(options.name);
+        }
+        if trace::IS_ON {
+            let f = ManuallyDrop::new(self.telling(task, f));
+            // SAFETY: as below.
+            unsafe { task.begin::<T, _>(&raw const f) };
+            return Ok(self.launch(task));
+        }
+        // The closure stays here until the task takes it, which it does first of all.
+        let f = ManuallyDrop::new(f);
+        // SAFETY: the task begins in `launch`, in this frame; the scope ends when the task has, and
+        // what the closure borrows is good until then.
+        unsafe { task.begin::<T, F>(&raw const f) };
+        Ok(self.launch(task))
+    }
+
+    /// Wraps a task's closure up in one that tells subscribers of its panic.
+    fn telling<T, F: FnOnce() -> T>(&self, task: RecordPointer, f: F) -> impl FnOnce() -> T {
+        let core: *const Core = self;
+        move || {
+            catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|payload| {
+                // SAFETY: the scheduler's frame outlives its tasks: it waits for them.
+                unsafe { &*core }.tell(|| task.span.panic(text_of(&payload)));
+                resume_unwind(payload)
+            })
+        }
+    }
+
+    /// Panics if a result is too large for the stack of a task with these options.
+    #[cold]
+    fn check_result(&self, bytes: usize, options: &SpawnOptions<'_>) {
+        let size = match (&options.stack, options.stack_size) {
+            (Some(stack), _) => stack.size(),
+            (None, Some(size)) => size.max(SMALLEST),
+            (None, None) => self.stacks.borrow().usual_size(),
+        };
+        let fits = bytes <= size / RESULT_SHARE;
+        assert!(fits, "a task's result is too large for its stack: box it");
+    }
+
+    /// A worker on the user's stack, or on one of at least so many bytes, or of the usual size.
+    #[cold]
+    #[inline(never)]
+    fn hire(
+        &self,
+        scope: ScopePointer,
+        own: Option<&mut OwnStack>,
+        bytes: Option<usize>,
+        is_clean: bool,
+    ) -> io::Result<RecordPointer> {
+        let mut stack = match (own, bytes) {
+            (Some(own), _) => own.lend(),
+            (None, None) => self.stacks.borrow_mut().take()?,
+            (None, Some(bytes)) => self.stacks.borrow_mut().take_sized(bytes)?,
+        };
+        if is_clean {
+            stack.trim();
+        }
+        let is_kept = self.stacks.borrow().is_usual(&stack);
+        let worker = RecordPointer::hire(stack, is_kept, scope, self.now.get());
+        worker.key.set(self.tasks.borrow_mut().insert(worker));
+        Ok(worker)
+    }
+
+    /// Lists a task that is about to begin, and runs it until it suspends for the first time.
+    #[inline(never)]
+    fn launch(&self, task: RecordPointer) -> TaskRef {
+        let key = task.key.get();
+        task.scope.get().add(task);
         self.live.set(self.live.get() + 1);
-        self.resume(key);
-        Ok(self.name(key))
+        self.is_settled.set(false);
+        self.tell(|| task.span.begin(key, &task.owner));
+        let before = current_core();
+        if !ptr::eq(before, self) {
+            set_current(self);
+        }
+        // SAFETY: it has begun, and did not run yet.
+        unsafe { self.switch_to(task) };
+        if !ptr::eq(before, self) {
+            set_current(before);
+        }
+        self.name(key)
     }
 
     /// Runs a task until it suspends or ends. It may be called from another task's stack: the
     /// switch back leads there.
-    pub(super) fn resume(&self, key: Key) {
-        let Some(Some(mut coroutine)) = self.task(key, |task| task.coroutine.take()) else {
-            return;
-        };
-        let before = self.running.replace(key);
-        let current = set_current(self);
-        let guard = NoUnwind;
-        let result = coroutine.resume(());
-        guard.release();
-        set_current(current);
+    ///
+    /// # Safety
+    ///
+    /// The task has begun, and is suspended; this is the current scheduler.
+    #[inline(always)]
+    pub(super) unsafe fn resume(&self, task: RecordPointer) {
+        self.note(task, Wait::Nothing);
+        // SAFETY: the caller's promise.
+        unsafe { self.switch_to(task) };
+    }
+
+    /// As [`resume`](Core::resume), for a task of which is noted that it runs.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[inline(always)]
+    unsafe fn switch_to(&self, task: RecordPointer) {
+        self.tell(|| task.span.enter());
+        let before = self.running.replace(Some(task));
+        // SAFETY: the caller's promise.
+        let has_ended = unsafe { task.resume() };
         self.running.set(before);
-        match result {
-            CoroutineResult::Yield(()) => {
-                self.task(key, |task| task.coroutine = Some(coroutine));
-            }
-            CoroutineResult::Return(()) => self.end(key, coroutine.into_stack()),
+        self.tell(|| task.span.exit());
+        if has_ended {
+            self.end(task);
         }
     }
 
-    /// Suspends the task that runs, until it is made ready.
-    pub(super) fn suspend(&self, wait: Wait) {
-        let yielder = self.task(self.running.get(), |task| {
-            task.wait = wait;
-            task.yielder
-        });
-        self.switch_back(yielder.expect("the task that runs has a record"));
+    /// Calls `f`, which tells subscribers of something. What they do with it neither unwinds nor
+    /// switches, and lets no task end: what the scheduler holds meanwhile stays good.
+    #[inline]
+    pub(super) fn tell(&self, f: impl FnOnce()) {
+        if !trace::IS_ON {
+            return;
+        }
+        let guard = NoUnwind;
+        let was_starting = self.is_starting.replace(true);
+        // A task of a scheduler that is nested in this one could be suspended otherwise.
+        let before = set_current(self);
+        f();
+        set_current(before);
+        self.is_starting.set(was_starting);
+        guard.release();
+        if !was_starting && self.owes_cancels.get() {
+            self.pay_cancels();
+        }
     }
 
-    /// Switches from the task that runs, whose yielder this is, to whoever resumed it.
-    pub(super) fn switch_back(&self, yielder: *const Yielder<(), ()>) {
-        // SAFETY: it is on the stack of the task that runs, this one, which has not ended.
-        unsafe { &*yielder }.suspend(());
+    /// Suspends `me`, the task that runs, until it is resumed.
+    #[inline]
+    pub(super) fn suspend(&self, me: RecordPointer, wait: Wait) {
+        debug_assert!(self.running.get() == Some(me), "a task suspends itself");
+        debug_assert!(ptr::eq(current_core(), self), "what resumed it finds its scheduler again");
+        self.note(me, wait);
+        // SAFETY: it is the one that runs: only tasks call this, with what `running` says.
+        unsafe { me.suspend() };
+    }
+
+    /// Notes what the task is about from this moment on.
+    #[inline]
+    fn note(&self, task: RecordPointer, wait: Wait) {
+        task.wait.set(wait);
+        task.since.set(self.now.get());
     }
 
     /// Lets a suspended task run in its turn.
-    pub(super) fn make_ready(&self, key: Key) {
-        let was_suspended = self.task(key, |task| {
-            let wait = mem::replace(&mut task.wait, Wait::Nothing);
-            debug_assert!(wait != Wait::Ended, "a task that has ended stays so");
-            wait != Wait::Nothing
-        });
-        if was_suspended == Some(true) {
-            self.ready.borrow_mut().push_back(key);
+    #[inline]
+    pub(super) fn make_ready(&self, task: RecordPointer) {
+        match task.wait.get() {
+            Wait::Nothing | Wait::Turn => {}
+            Wait::Ended => debug_assert!(false, "a task that has ended stays so"),
+            _ => {
+                self.note(task, Wait::Turn);
+                self.ready.push(task);
+            }
         }
     }
 
     /// Notes that a task has ended.
-    pub(super) fn end(&self, key: Key, stack: Stack) {
-        let ended = self.task(key, |task| {
-            task.wait = Wait::Ended;
-            task.stack = Some(stack);
-            (task.scope, task.joiner, task.is_detached)
-        });
-        let (scope, joiner, is_detached) = ended.expect("a task that runs has a record");
+    fn end(&self, task: RecordPointer) {
+        if !task.regions.is_empty() {
+            // Only who switches stacks by other means can have left its frames behind.
+            guard::abort(&"a task has ended before the calls that it was in");
+        }
+        self.tell(|| task.span.end());
+        let (key, scope, joiner) = (task.key.get(), task.scope.get(), task.joiner.get());
+        self.note(task, Wait::Ended);
         self.live.set(self.live.get() - 1);
+        self.ended.set(self.ended.get() + 1);
         // Who gave its wait up in the meantime waits for something else, or has ended.
-        if self.wait_of(joiner) == Some(Wait::Join(key)) {
-            self.make_ready(joiner);
+        if joiner != Key::NONE {
+            self.wake_from(joiner, Wait::Join(key));
         }
-        if is_detached && let Some((_, stack)) = self.take_result(key) {
-            self.give_stack(stack);
+        if task.is_detached.get() {
+            self.give_back(self.forget(task));
         }
-        let waiter = self.scope(scope, |scope| {
-            scope.live -= 1;
-            if scope.live == 0 { scope.waiter } else { Key::NONE }
-        });
-        if self.wait_of(waiter) == Some(Wait::Scope(scope)) {
+        let live = scope.live.get() - 1;
+        scope.live.set(live);
+        if live == 0 && scope.waiter.get() != Key::NONE {
+            self.wake_from(scope.waiter.get(), Wait::Scope(scope));
+        }
+    }
+
+    /// Lets the task go on if it waits for just this.
+    fn wake_from(&self, waiter: Key, wait: Wait) {
+        if let Some(waiter) = self.task(waiter)
+            && waiter.wait.get() == wait
+        {
             self.make_ready(waiter);
         }
     }
 
     /// Gives the result of a task up, now or when it ends.
     pub fn detach(&self, key: Key) {
-        let has_ended = self.task(key, |task| {
-            task.is_detached = true;
-            task.wait == Wait::Ended
-        });
-        if has_ended == Some(true) {
-            self.release(key);
+        let Some(task) = self.task(key) else { return };
+        task.is_detached.set(true);
+        if task.wait.get() == Wait::Ended {
+            self.release(task);
         }
     }
 
     /// Drops the result of a task that has ended, and forgets the task.
-    pub(super) fn release(&self, key: Key) {
-        let Some(scope) = self.task(key, |task| task.scope) else { return };
-        let Some((result, stack)) = self.take_result(key) else { return };
-        // SAFETY: the task has ended, so that its result is in place; its record, which is gone,
-        // was all that led there.
-        let settled = catch_unwind(|| unsafe { result.settle() });
+    pub(super) fn release(&self, task: RecordPointer) {
+        let scope = task.scope.get();
+        let ended = self.forget(task);
+        // SAFETY: nobody took it: the scheduler knew the task until now.
+        let settled = catch_unwind(AssertUnwindSafe(|| unsafe { ended.settle() }));
+        self.give_back(ended);
+        scope.note_panic(settled);
+    }
+
+    /// Forgets a task that has ended; yields what is left of it.
+    #[inline]
+    pub(super) fn forget(&self, task: RecordPointer) -> Ended {
+        assert!(
+            task.wait.replace(Wait::Task) == Wait::Ended,
+            "a task is forgotten once, at its end"
+        );
+        let renewed = self.tasks.borrow_mut().renew(task.key.get());
+        task.key.set(renewed.expect("each worker is in the table"));
+        task.scope.get().remove(task);
+        task.owner.name.set(None);
+        // SAFETY: it has ended, so that it is neither ready nor runs; it is out of its scope's
+        // list, where it was once, and its key names nothing.
+        unsafe { Ended::new(task) }
+    }
+
+    /// Takes the worker of a task back, whose result was taken or settled.
+    #[inline]
+    pub fn give_back(&self, ended: Ended) {
+        let worker = ended.into_worker();
+        if !worker.is_kept {
+            self.dismiss(worker);
+        } else {
+            self.idle.push(worker);
+        }
+    }
+
+    /// Ends a worker that has no task, and takes its stack back.
+    #[cold]
+    pub(super) fn dismiss(&self, worker: RecordPointer) {
+        self.tasks.borrow_mut().remove(worker.key.get());
+        // SAFETY: it has no task; it is out of the table, and in no list.
+        let stack = unsafe { worker.dismiss() };
         self.give_stack(stack);
-        self.note_panic(scope, settled);
-    }
-
-    /// Keeps the first panic of a scope's tasks; drops the others.
-    fn note_panic(&self, scope: Key, settled: thread::Result<Option<Payload>>) {
-        let mut panic = settled.unwrap_or_else(Some);
-        self.scope(scope, |scope| {
-            if scope.panic.is_none() {
-                scope.panic = panic.take();
-            }
-        });
-        // What a payload does when it is dropped is the user's; that it panics again is too much.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            mem::forget(again);
-        }
-    }
-
-    /// Forgets a task that has ended; yields where its result is, and the stack that is on.
-    pub fn take_result(&self, key: Key) -> Option<(ResultSlot, Stack)> {
-        let stack = self.task(key, |task| task.stack.take())??;
-        let record = self.tasks.borrow_mut().remove(key)?;
-        self.task(record.older, |older| older.newer = record.newer);
-        if self.task(record.newer, |newer| newer.older = record.older).is_none() {
-            self.scope(record.scope, |scope| scope.newest = record.older);
-        }
-        Some((record.result, stack))
     }
 
     pub fn give_stack(&self, stack: Stack) {

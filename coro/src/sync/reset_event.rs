@@ -1,11 +1,11 @@
 //! An event that stays set until it is reset.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::fmt;
 
+use super::wait_list::{self, WaitList};
 use crate::scheduler;
-use crate::task::{Canceled, TaskRef, Wait};
+use crate::task::{Canceled, TaskRef};
 
 /// An event that the tasks of one thread wait for: once it is set, all of them go on, and nobody
 /// waits until it is reset.
@@ -25,13 +25,14 @@ use crate::task::{Canceled, TaskRef, Wait};
 #[derive(Default)]
 pub struct ResetEvent {
     is_set: Cell<bool>,
-    waiters: RefCell<VecDeque<TaskRef>>,
+    /// The tasks; `None` for the code outside of tasks.
+    waiters: RefCell<WaitList<Option<TaskRef>>>,
 }
 
 impl ResetEvent {
     /// An event that is not set.
     pub const fn new() -> ResetEvent {
-        ResetEvent { is_set: Cell::new(false), waiters: RefCell::new(VecDeque::new()) }
+        ResetEvent { is_set: Cell::new(false), waiters: RefCell::new(WaitList::new()) }
     }
 
     /// Whether it is set.
@@ -42,8 +43,10 @@ impl ResetEvent {
     /// Sets it: all that wait go on, in the order they came.
     pub fn set(&self) {
         self.is_set.set(true);
-        while let Some(task) = { self.waiters.borrow_mut().pop_front() } {
-            scheduler::let_go_on(task);
+        while let Some(waiter) = { self.waiters.borrow_mut().pop() } {
+            if let Some(task) = waiter {
+                scheduler::let_go_on(task);
+            }
         }
     }
 
@@ -54,8 +57,8 @@ impl ResetEvent {
 
     /// Waits until it is set. Outside of a task, the scheduler runs until then.
     ///
-    /// A task that was let go on by a [`set`](ResetEvent::set) has not missed it, also if the event
-    /// is reset before the task runs.
+    /// Who was let go on by a [`set`](ResetEvent::set) has not missed it, also if the event is
+    /// reset before it runs.
     ///
     /// # Errors
     ///
@@ -65,18 +68,12 @@ impl ResetEvent {
         if self.is_set() {
             return Ok(());
         }
-        if !scheduler::can_suspend() {
-            let run = scheduler::with_current(|core| core.run_until(|| self.is_set()));
-            return if run == Some(true) { Ok(()) } else { Err(Canceled) };
+        let key = self.waiters.borrow_mut().push(scheduler::current());
+        if wait_list::wait_here("a reset event", || self.waiters.borrow().get(key).is_none()) {
+            return Ok(());
         }
-        scheduler::with_current(|core| {
-            let me = core.running().expect("a task runs");
-            self.waiters.borrow_mut().push_back(me);
-            core.park(Wait::Sync).inspect_err(|_| {
-                self.waiters.borrow_mut().retain(|task| *task != me);
-            })
-        })
-        .expect("a task has a scheduler")
+        self.waiters.borrow_mut().remove(key);
+        Err(Canceled)
     }
 }
 

@@ -14,7 +14,7 @@ fn ten_thousand_tasks_with_more_operations_than_entries_all_complete() {
     const TASKS: usize = 10_000;
     let ((ours, theirs), received) = (pair(), Cell::new(0));
     let ring = aio::Options { entries: 8, ..aio::Options::DEFAULT };
-    Scheduler::with(Options { ring, stack_size: 32 * 1024 }, |scheduler| {
+    Scheduler::with(Options { ring, stack_size: 32 * 1024, ..Options::default() }, |scheduler| {
         let tasks: Vec<_> = (0..TASKS)
             .map(|number| {
                 let (ours, received) = (&ours, &received);

@@ -170,7 +170,7 @@ fn a_panic_of_an_inner_run_leaves_the_outer_scheduler_in_place() {
 #[test]
 fn schedulers_on_two_threads_do_not_see_each_other() {
     let ((a, b), both) = (pair(), Barrier::new(2));
-    let play = |socket: &std::os::unix::net::UnixStream, is_first: bool| {
+    let play = |socket: &crate::system::Stream, is_first: bool| {
         corio::scope(|s| {
             let task = s.spawn(|| {
                 both.wait();

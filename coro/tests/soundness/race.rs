@@ -1,12 +1,11 @@
 //! A cancel that comes late loses no success: every byte and every socket is accounted for.
 
-use std::os::unix::net::{UnixListener, UnixStream};
-
 use corio::aio::op;
 use corio::aio::{Cause, Mode};
 use corio::{Options, Scheduler, Task, io};
 
 use crate::scene::{cause, left_in, pair, write};
+use crate::system::{Listener, Stream};
 
 const ROUNDS: usize = 10_000;
 
@@ -74,20 +73,17 @@ fn a_byte_is_received_or_still_there() {
 
 #[test]
 fn a_connection_is_accepted_or_still_there() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("socket");
-    let listener = UnixListener::bind(&path).unwrap();
+    let listener = Listener::new();
     let mut counts = [0; 2];
     Scheduler::with(Options::default(), |scheduler| {
         for round in 0..ROUNDS {
-            let task = scheduler.spawn(|| io::single(op::accept(&listener))).unwrap();
+            let task = scheduler.spawn(|| io::single(op::accept(&listener.socket))).unwrap();
             let mut client = None;
-            let accepted =
-                race(&scheduler, round, task, || client = UnixStream::connect(&path).ok());
+            let accepted = race(&scheduler, round, task, || client = listener.connect());
             counts[usize::from(accepted.is_ok())] += 1;
-            let accepted = accepted.map(UnixStream::from).or_else(|error| {
+            let accepted = accepted.map(Stream::from).or_else(|error| {
                 assert_eq!(cause::<()>(Err(error)), Some(Cause::Canceled));
-                listener.accept().map(|(socket, _)| socket)
+                listener.socket.accept().map(|(socket, _)| socket)
             });
             write(&client.unwrap(), &[round as u8]);
             assert_eq!(left_in(&accepted.unwrap()), [round as u8]);

@@ -1,37 +1,20 @@
-//! What the tests share: sockets, panics on purpose, processes of their own.
+//! What the tests share: panics on purpose, processes of their own.
 
 use std::any::Any;
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::Read;
 use std::panic::resume_unwind;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use corio::aio::{Cause, Error};
 
+use crate::system::this_program;
+pub use crate::system::{left_in, pair, write};
+
 /// Longer than any test takes.
 pub const FOREVER: Duration = Duration::from_secs(3600);
-
-pub fn pair() -> (UnixStream, UnixStream) {
-    UnixStream::pair().expect("a pair of sockets")
-}
-
-/// Sends `bytes`, without any ring.
-pub fn write(mut socket: &UnixStream, bytes: &[u8]) {
-    socket.write_all(bytes).expect("room in the socket's buffer");
-}
-
-/// What has arrived at `socket` and was not received, without waiting for more.
-pub fn left_in(mut socket: &UnixStream) -> Vec<u8> {
-    socket.set_nonblocking(true).expect("a socket");
-    let mut bytes = Vec::new();
-    let end = socket.read_to_end(&mut bytes);
-    socket.set_nonblocking(false).expect("a socket");
-    assert!(end.is_ok() || end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
-    bytes
-}
 
 /// Why it failed; `None` if it did not.
 pub fn cause<T>(result: Result<T, Error>) -> Option<Cause> {
@@ -73,7 +56,7 @@ pub fn alone(name: &str) -> Option<Outcome> {
     if std::env::var_os(ALONE).is_some() {
         return None;
     }
-    let mut test = Command::new(std::env::current_exe().expect("a path"));
+    let mut test = this_program();
     test.args([name, "--exact", "--test-threads=1", "--nocapture"]).env(ALONE, "1");
     let mut child = test.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a process");
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());

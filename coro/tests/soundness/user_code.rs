@@ -1,16 +1,13 @@
-//! Code of the user that runs in the middle of a call: destructors of results and payloads, and
-//! `as_fd`. Whatever it does, no frame is left that the kernel or a task still uses.
+//! Code of the user that runs in the middle of a call: destructors of results and payloads.
+//! Whatever it does, no frame is left that the kernel or a task still uses.
 
 use std::cell::Cell;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use corio::aio::Closing;
-use corio::aio::op::{self, Operation};
+use corio::aio::op;
 use corio::io;
 
-use crate::scene::{OnDrop, left_in, pair, succeeds_alone, unwind, write};
+use crate::scene::{OnDrop, pair, succeeds_alone, write};
 
 /// A result that completes an operation when it is dropped.
 fn waits_on_drop() -> OnDrop<impl FnMut()> {
@@ -94,101 +91,4 @@ fn a_park_in_the_destructor_of_a_result_is_ended_by_its_wakeup_only() {
         assert_eq!(woken.get(), Some(Ok(())));
     })
     .unwrap();
-}
-
-/// A socket whose descriptor can't be had without `before`.
-struct Slow<'a, F: Fn()> {
-    socket: &'a UnixStream,
-    before: F,
-}
-
-impl<F: Fn()> AsFd for Slow<'_, F> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        (self.before)();
-        self.socket.as_fd()
-    }
-}
-
-#[test]
-fn a_descriptor_that_completes_an_operation_when_it_is_asked_for_works() {
-    succeeds_alone(
-        "user_code::a_descriptor_that_completes_an_operation_when_it_is_asked_for_works",
-        || {
-            let (ours, theirs) = pair();
-            write(&theirs, b"here");
-            corio::scope(|s| {
-                let slow = Slow { socket: &ours, before: || io::single(op::nop()).unwrap() };
-                let task = s.spawn(move || io::single(op::recv(&slow, vec![0; 8])));
-                assert_eq!(task.join().unwrap(), Ok(4));
-            })
-            .unwrap();
-        },
-    );
-}
-
-/// A socket that completes an operation when it is given up.
-struct Ceremonious(UnixStream);
-
-impl AsFd for Ceremonious {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl From<Ceremonious> for OwnedFd {
-    fn from(socket: Ceremonious) -> OwnedFd {
-        corio::yield_now();
-        io::single(op::timeout(Duration::from_micros(1))).expect("a timeout");
-        socket.0.into()
-    }
-}
-
-#[test]
-fn a_handle_that_waits_when_it_is_given_up_disturbs_nobody() {
-    corio::scope(|s| {
-        let close = || {
-            let (ours, theirs) = pair();
-            let closing = Closing::new(Ceremonious(ours));
-            let sent = io::multi((op::send(&closing, b"bye").soft(), op::close(&closing)));
-            io::single(op::close(Ceremonious(theirs))).and(sent)
-        };
-        s.spawn(|| (0..100).for_each(|_| corio::yield_now())).detach();
-        let tasks = [s.spawn(close), s.spawn(close)];
-        assert_eq!(close(), Ok((3, ())));
-        assert_eq!(tasks.map(|task| task.join().unwrap()), [Ok((3, ())); 2]);
-    })
-    .unwrap();
-}
-
-#[test]
-fn a_descriptor_that_yields_when_it_is_asked_for_lets_no_scope_end_too_early() {
-    succeeds_alone(
-        "user_code::a_descriptor_that_yields_when_it_is_asked_for_lets_no_scope_end_too_early",
-        || {
-            let ((ours, theirs), (silent, _other)) = (pair(), pair());
-            let is_open = Cell::new(false);
-            corio::scope(|s| {
-                let scoped = s.spawn(|| {
-                    is_open.set(true);
-                    let _closed = OnDrop(|| is_open.set(false));
-                    corio::scope(|s| -> () {
-                        s.spawn(|| {
-                            assert!(io::single(op::recv(&silent, vec![0; 8])).is_err());
-                            assert!(is_open.get(), "the scope has ended before its task");
-                        })
-                        .detach();
-                        corio::yield_now();
-                        unwind("on purpose")
-                    })
-                });
-                let slow = Slow { socket: &ours, before: corio::yield_now };
-                write(&theirs, b"here");
-                let received = s.spawn(move || io::single(op::recv(&slow, vec![0; 8])));
-                assert!(scoped.join().is_err());
-                assert_eq!(received.join().unwrap(), Ok(4));
-            })
-            .unwrap();
-            assert!(left_in(&ours).is_empty());
-        },
-    );
 }

@@ -246,7 +246,12 @@ impl Links {
             // It ends with what it limits.
             Some((_, RawOp::LinkTimeout { .. })) => {}
             Some((State::Waiting, _)) => self.at_mut(key).is_asked = true,
-            Some((State::Delayed, _)) => self.complete.push_back((key, Err(Cause::Canceled))),
+            Some((State::Delayed, _)) => {
+                // The others that were canceled are passed over when their turn comes.
+                let is_last = self.delayed.back() == Some(&key);
+                self.delayed.truncate(self.delayed.len() - usize::from(is_last));
+                self.complete.push_back((key, Err(Cause::Canceled)));
+            }
             _ => {
                 if let Stop::Stopped(result) | Stop::Complete(result) = driver.stop(key, None) {
                     self.complete.push_back((key, result));

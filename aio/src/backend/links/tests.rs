@@ -7,8 +7,9 @@ use crate::backend::Traffic;
 use crate::error::Error;
 use crate::key::Slots;
 use crate::op::Link::{Hard, None as End, Soft};
+use crate::sys::c;
 
-pub const FAILED: Result<u32, Cause> = Err(Cause::Os(libc::EIO));
+pub const FAILED: Result<u32, Cause> = Err(Cause::Os(c::EIO));
 pub const CANCELED: Result<u32, Cause> = Err(Cause::Canceled);
 
 /// Ends as soon as it starts.
@@ -212,7 +213,7 @@ fn what_moves_less_than_it_is_to_move_as_a_whole_ends_a_soft_chain() {
     for (moved, expected) in [(7, CANCELED), (8, Ok(0))] {
         let [sent, next] = scene.chain([(send, Soft), (QUICK, End)]);
         let (_, running) = scene.hands.running[0];
-        assert!(matches!(running, RawOp::Send { flags: libc::MSG_WAITALL, .. }), "{running:?}");
+        assert!(matches!(running, RawOp::Send { flags: c::MSG_WAITALL, .. }), "{running:?}");
         scene.report(sent, Ok(moved));
         assert_eq!(scene.answers(), [(sent, Ok(moved)), (next, expected)]);
     }

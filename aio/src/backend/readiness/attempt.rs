@@ -4,10 +4,12 @@ use std::io;
 
 use super::{socket, transfer};
 use crate::backend::syscall;
+use crate::backend::system::LACKS;
 use crate::error::Cause;
 use crate::handle::RawHandle;
 use crate::kind::OpKind;
 use crate::op::RawOp;
+use crate::sys::{self, c};
 
 /// How an operation is carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +18,8 @@ pub enum Way {
     Now,
     /// By the clock.
     Timer,
+    /// When a count that has no descriptor is above zero.
+    Counted,
     /// When the descriptor is ready.
     Ready(RawHandle, Side),
     /// By a call that can only block.
@@ -49,13 +53,18 @@ pub enum Attempt {
 }
 
 /// How `op` is carried out.
-pub fn way(kind: OpKind, op: &RawOp) -> Way {
+///
+/// # Safety
+///
+/// What `op` names is valid during the call.
+pub unsafe fn way(kind: OpKind, op: &RawOp) -> Way {
     match *op {
+        _ if LACKS.contains(kind) => Way::Never,
         RawOp::Timeout { .. } => Way::Timer,
         RawOp::Recv { fd, flags, .. } | RawOp::RecvMsg { fd, flags, .. }
-            if flags & libc::MSG_OOB != 0 =>
+            if flags & c::MSG_OOB != 0 =>
         {
-            Way::Ready(fd, Side::Beside(libc::POLLPRI as u32))
+            Way::Ready(fd, Side::Beside(c::POLLPRI as u32))
         }
         RawOp::Read { fd, .. }
         | RawOp::Readv { fd, .. }
@@ -71,7 +80,14 @@ pub fn way(kind: OpKind, op: &RawOp) -> Way {
         | RawOp::SendMsg { fd, .. }
         | RawOp::Connect { fd, .. } => Way::Ready(fd, Side::Write),
         RawOp::Poll { fd, events } => Way::Ready(fd, Side::Beside(events)),
-        RawOp::Close { .. } | RawOp::Shutdown { .. } | RawOp::FutexWake { .. } => Way::Now,
+        RawOp::ChildExit { child } => Way::Ready(child, Side::Beside(c::POLLIN as u32)),
+        // SAFETY: passed on.
+        RawOp::WaitEvent { event } => match unsafe { &*event }.waited_on() {
+            Some(fd) => Way::Ready(fd, Side::Read),
+            None => Way::Counted,
+        },
+        RawOp::Close { .. } | RawOp::Shutdown { .. } | RawOp::NotifyEvent { .. } => Way::Now,
+        RawOp::FutexWake { .. } => Way::Now,
         _ if syscall::NEVER_WAIT.contains(kind) => Way::Now,
         _ if syscall::HAS_CALL.contains(kind) => Way::Block,
         _ => Way::Never,
@@ -80,7 +96,7 @@ pub fn way(kind: OpKind, op: &RawOp) -> Way {
 
 /// Whether operations of this kind can be done.
 pub const fn supports(kind: OpKind) -> bool {
-    !matches!(kind, OpKind::FutexWait)
+    !matches!(kind, OpKind::FutexWait) && !LACKS.contains(kind)
 }
 
 /// What is left of `op` after `moved` bytes.
@@ -154,12 +170,16 @@ unsafe fn attempt_others(op: &RawOp, moved: u32, calls: &mut u64) -> Attempt {
         },
         // SAFETY: see above.
         RawOp::RecvMsg { fd, header, flags } => unsafe {
-            socket::message(fd, header, flags, moved, libc::recvmsg)
+            socket::message(fd, header, flags, moved, c::recvmsg)
         },
         RawOp::Accept { fd } => socket::accept(fd, calls),
         // SAFETY: see above.
         RawOp::Connect { fd, address, len } => unsafe {
             socket::connect(fd, address, len, moved, calls)
+        },
+        RawOp::ChildExit { child } => match ready_events(child, c::POLLIN as u32) {
+            Ok(0) => Attempt::NotReady(0),
+            result => Attempt::Done(result),
         },
         RawOp::Poll { fd, events } => match ready_events(fd, events) {
             Ok(0) => Attempt::NotReady(0),
@@ -171,6 +191,11 @@ unsafe fn attempt_others(op: &RawOp, moved: u32, calls: &mut u64) -> Attempt {
             let now = unsafe { syscall::wait_id_now(pidfd, info, options) };
             now.map_or(Attempt::NotReady(0), Attempt::Done)
         }
+        // SAFETY: see above.
+        RawOp::WaitEvent { event } => match unsafe { &*event }.take() {
+            true => Attempt::Done(Ok(0)),
+            false => Attempt::NotReady(0),
+        },
         _ => Attempt::Blocks(moved),
     }
 }
@@ -182,8 +207,8 @@ pub fn retried(mut call: impl FnMut() -> isize) -> Result<u32, i32> {
         if let Ok(count) = u32::try_from(call()) {
             return Ok(count);
         }
-        let code = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
-        if code != libc::EINTR {
+        let code = io::Error::last_os_error().raw_os_error().unwrap_or(c::EIO);
+        if code != c::EINTR {
             return Err(code);
         }
     }
@@ -191,16 +216,16 @@ pub fn retried(mut call: impl FnMut() -> isize) -> Result<u32, i32> {
 
 /// A failure, unless something was moved before it: then that is the answer.
 pub fn failed(moved: u32, code: i32) -> Attempt {
-    Attempt::Done(if moved > 0 { Ok(moved) } else { Err(Cause::Os(code)) })
+    Attempt::Done(if moved > 0 { Ok(moved) } else { Err(syscall::cause(code)) })
 }
 
 /// What of `events` a descriptor is ready for now.
 pub fn ready_events(fd: RawHandle, events: u32) -> Result<u32, Cause> {
-    let mut entry = libc::pollfd { fd, events: events as i16, revents: 0 };
+    let mut entry = c::pollfd { fd, events: events as i16, revents: 0 };
     // SAFETY: the entry outlives the call.
-    retried(|| unsafe { libc::poll(&mut entry, 1, 0) as isize }).map_err(Cause::Os)?;
+    retried(|| unsafe { c::poll(&mut entry, 1, 0) as isize }).map_err(syscall::cause)?;
     match entry.revents {
-        revents if fd < 0 || revents & libc::POLLNVAL != 0 => Err(Cause::Os(libc::EBADF)),
+        revents if fd < 0 || revents & c::POLLNVAL != 0 => Err(Cause::Os(sys::not_polled(fd))),
         revents => Ok(u32::from(revents as u16)),
     }
 }

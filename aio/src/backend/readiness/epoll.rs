@@ -4,15 +4,15 @@
 //! not watch. So a registration that is not new is one that is assumed, until it is confirmed.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::event::epoll;
 
-use super::poller::{Interest, Poller, Ready};
+use super::poller::{Interest, Poller, Ready, Waited};
 use crate::error::Cause;
-use crate::handle::RawHandle;
+use crate::handle::{BorrowedDescriptor, RawHandle};
+use crate::waker::Waker;
 
 /// How many events one call collects.
 const EVENTS: usize = 256;
@@ -25,7 +25,7 @@ pub struct Epoll {
     epoll: OwnedFd,
     /// By descriptor.
     registered: Vec<Registration>,
-    waker: Option<Arc<OwnedFd>>,
+    waker: Option<Waker>,
     events: Vec<libc::epoll_event>,
     has_pwait2: bool,
 }
@@ -46,6 +46,8 @@ impl Registration {
 }
 
 impl Poller for Epoll {
+    const CONFIRMS_WITHOUT_A_CALL: bool = false;
+
     fn new() -> Result<Epoll, Cause> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(cause)?;
         Ok(Epoll {
@@ -55,6 +57,11 @@ impl Poller for Epoll {
             events: Vec::with_capacity(EVENTS),
             has_pwait2: true,
         })
+    }
+
+    #[inline]
+    fn is_edge_triggered(&self, _: RawHandle) -> bool {
+        true
     }
 
     fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<bool, Cause> {
@@ -106,25 +113,27 @@ impl Poller for Epoll {
         }
     }
 
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> Result<u32, Cause> {
-        match self.wait_once(timeout) {
-            Err(Cause::Os(libc::EINTR)) => {}
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> Result<Waited, Cause> {
+        let is_woken = match self.wait_once(timeout) {
+            Err(Cause::Os(libc::EINTR)) => false,
             count => self.collect(count?, ready),
-        }
-        Ok(1)
+        };
+        Ok(Waited { calls: 1, is_woken })
     }
 
-    fn waker(&mut self) -> Result<Arc<OwnedFd>, Cause> {
+    fn waker(&mut self) -> Result<Waker, Cause> {
         if let Some(waker) = &self.waker {
-            return Ok(Arc::clone(waker));
+            return Ok(waker.clone());
         }
-        let waker =
-            Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(cause)?);
-        // Edge-triggered, so that it need not be read.
+        let waker = Waker::new().map_err(|error| error.cause())?;
+        // Edge-triggered, so that it need not be cleared.
         let flags = (libc::EPOLLIN | libc::EPOLLET) as u32;
-        self.control(libc::EPOLL_CTL_ADD, waker.as_raw_fd(), flags, WAKER)?;
-        self.waker = Some(Arc::clone(&waker));
-        Ok(waker)
+        self.control(libc::EPOLL_CTL_ADD, waker.signal().as_fd().as_raw_fd(), flags, WAKER)?;
+        Ok(self.waker.insert(waker).clone())
+    }
+
+    fn descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
+        Some(self.epoll.as_fd())
     }
 }
 
@@ -138,12 +147,17 @@ impl Epoll {
         }
     }
 
-    /// Appends what is ready, of so many events.
-    fn collect(&self, count: usize, ready: &mut Vec<Ready>) {
+    /// Appends what is ready, of so many events; says whether the waker is among them.
+    fn collect(&self, count: usize, ready: &mut Vec<Ready>) -> bool {
+        let mut is_woken = false;
         for event in &self.events[..count] {
             let (data, events) = (event.u64, event.events);
             let fd = data as u32 as RawHandle;
-            if data == WAKER || self.registered[fd as usize].generation != (data >> 32) as u32 {
+            if data == WAKER {
+                is_woken = true;
+                continue;
+            }
+            if self.registered[fd as usize].generation != (data >> 32) as u32 {
                 continue;
             }
             let is_over = events & (libc::EPOLLERR | libc::EPOLLHUP) as u32 != 0;
@@ -155,6 +169,7 @@ impl Epoll {
                 priority: is(libc::EPOLLPRI),
             });
         }
+        is_woken
     }
 
     /// One call, with a time as exact as the kernel takes it.
@@ -222,11 +237,10 @@ fn in_milliseconds(timeout: Duration) -> i32 {
     i32::try_from(milliseconds).unwrap_or(i32::MAX)
 }
 
+/// One too long for the system is as long as lives.
 fn timespec(timeout: Duration) -> libc::timespec {
-    libc::timespec {
-        tv_sec: timeout.as_secs().min(i64::MAX as u64) as libc::time_t,
-        tv_nsec: timeout.subsec_nanos().into(),
-    }
+    let seconds = timeout.as_secs().try_into().unwrap_or(i32::MAX.into());
+    libc::timespec { tv_sec: seconds, tv_nsec: timeout.subsec_nanos().into() }
 }
 
 fn timeout_of(timespec: &libc::timespec) -> Duration {

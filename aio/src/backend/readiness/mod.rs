@@ -1,44 +1,54 @@
 //! Operations on descriptors that say when they are ready: try, or else wait and try again.
 
 mod attempt;
-mod epoll;
+mod block;
+#[cfg(target_os = "linux")]
+pub mod epoll;
+#[cfg_attr(target_os = "wasi", path = "events.rs")]
+#[cfg_attr(not(target_os = "wasi"), path = "no_events.rs")]
+mod events;
+#[cfg(all(unix, not(target_os = "linux")))]
+pub mod kqueue;
 mod notes;
-mod poll;
+pub mod poll;
 mod poller;
 mod socket;
 mod transfer;
 mod unsure;
 mod waiters;
 
-pub use epoll::Epoll;
-pub use poll::Poll;
 pub use poller::Poller;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use self::attempt::{Attempt, Side, Way, attempt, rest, supports, way};
+use self::attempt::{Attempt, Side, Way, attempt, supports, way};
+use self::events::Events;
 use self::notes::{NOT_THE_NEXT, is_in_vain};
 use self::poller::Ready;
 use self::unsure::{TURNS, UNSURE, Unsure, is_tried_for_ever};
 use self::waiters::{Pending, Place, Waiters};
 use super::emulate::{Driver, Stop};
+use super::system::HAS_THREADS;
 use super::threads::Threads;
-use super::timers::Timers;
-use super::{Answered, Options, Traffic, syscall};
+use super::timeouts::Timeouts;
+use super::{Answered, Options, SetUp, Traffic, syscall};
 use crate::error::{Cause, Error};
-use crate::handle::RawHandle;
+use crate::handle::{BorrowedDescriptor, RawHandle};
 use crate::key::Key;
 use crate::kind::OpKind;
 use crate::op::RawOp;
+use crate::sys::c;
+use crate::waker::Waker;
 
 /// A driver over a poller.
 pub struct Readiness<P> {
     poller: P,
     waiters: Waiters,
-    timers: Timers,
-    epoch: Instant,
+    timeouts: Timeouts,
+    events: Events,
     threads: Option<Threads>,
     max_threads: usize,
     from_threads: VecDeque<Answered>,
@@ -47,32 +57,37 @@ pub struct Readiness<P> {
     /// Counts the waits.
     turn: u64,
     ready: Vec<Ready>,
+    /// Whether somebody polls the poller: what it tells is taken off it then, also if nobody waits.
+    is_polled: Cell<bool>,
+    /// Whether somebody but the threads has the poller's waker.
+    has_waker: bool,
+    /// Whether it was used, and no wait has ended for it.
+    is_woken: bool,
     traffic: Traffic,
 }
 
-impl<P: Poller> Readiness<P> {
-    /// A driver for the calling thread.
-    pub fn new(options: &Options) -> Result<Readiness<P>, Error> {
+impl<P: Poller> SetUp for Readiness<P> {
+    fn set_up(options: &Options) -> Result<Readiness<P>, Error> {
         Ok(Readiness {
             poller: P::new().map_err(Error::of_ring)?,
             waiters: Waiters::new(),
-            timers: Timers::new(),
-            epoch: Instant::now(),
+            timeouts: Timeouts::new(),
+            events: Events::new(),
             threads: None,
-            max_threads: options.max_threads,
+            max_threads: if HAS_THREADS { options.max_threads } else { 0 },
             from_threads: VecDeque::new(),
             unsure: VecDeque::new(),
             turn: 0,
             ready: Vec::new(),
+            is_polled: Cell::new(false),
+            has_waker: false,
+            is_woken: false,
             traffic: Traffic::default(),
         })
     }
+}
 
-    /// Nanoseconds on the monotonic clock.
-    fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-
+impl<P: Poller> Readiness<P> {
     /// Lets an operation wait for its descriptor; what else is to be done if that can't be.
     fn wait_for(
         &mut self,
@@ -85,7 +100,8 @@ impl<P: Poller> Readiness<P> {
         self.waiters.enter(key, op, moved, fd, side);
         match self.update_interest(fd) {
             Ok(is_certain) => {
-                if !is_certain || moved.is_none() || is_tried_for_ever(op, moved) {
+                let is_untried = moved.is_none() && !P::CONFIRMS_WITHOUT_A_CALL;
+                if !is_certain || is_untried || is_tried_for_ever(op, moved) {
                     self.unsure.push_back(Unsure { key, turn: self.turn });
                 }
                 None
@@ -95,22 +111,11 @@ impl<P: Poller> Readiness<P> {
                 // That a watch ends can't fail.
                 let _ = self.update_interest(fd);
                 Some(match cause {
-                    Cause::Os(libc::EPERM) => Attempt::Blocks(moved.unwrap_or(0)),
+                    Cause::Os(c::EPERM) => Attempt::Blocks(moved.unwrap_or(0)),
                     cause => Attempt::Done(Err(cause)),
                 })
             }
         }
-    }
-
-    /// Tells the poller what a descriptor is waited for; says whether it is certain that it watches
-    /// for that.
-    #[inline]
-    fn update_interest(&mut self, fd: RawHandle) -> Result<bool, Cause> {
-        if let Some(interest) = self.waiters.new_interest(fd) {
-            let is_certain = self.poller.watch(fd, interest)?;
-            self.waiters.set_certain(fd, is_certain);
-        }
-        Ok(self.waiters.is_certain(fd))
     }
 
     /// Waits for descriptors once, and tries what waits for those that are ready.
@@ -120,49 +125,14 @@ impl<P: Poller> Readiness<P> {
         done: &mut VecDeque<Answered>,
     ) -> Result<(), Error> {
         let mut ready = mem::take(&mut self.ready);
-        let calls = self.poller.wait(timeout, &mut ready).map_err(Error::of_ring)?;
-        self.traffic.calls += u64::from(calls);
+        let waited = self.poller.wait(timeout, &mut ready).map_err(Error::of_ring)?;
+        self.traffic.calls += u64::from(waited.calls);
+        self.is_woken |= waited.is_woken && self.has_waker;
         for ready in ready.drain(..) {
             self.advance(ready, done);
         }
         self.ready = ready;
         Ok(())
-    }
-
-    /// Lets a call that can only block do the rest of an operation.
-    fn block(&mut self, key: Key, op: &RawOp, moved: u32) -> Option<Result<u32, Cause>> {
-        let left = rest(op, moved);
-        if self.max_threads > 0
-            && let Ok(wake) = self.poller.waker()
-        {
-            let most = self.max_threads;
-            let threads = self.threads.get_or_insert_with(|| Threads::new(most, wake));
-            // SAFETY: who started the operation keeps its memory in place until it is answered.
-            unsafe { threads.start(key, &left) };
-            self.waiters.put_in_thread(key, op, moved);
-            return None;
-        }
-        self.traffic.calls += 1;
-        // SAFETY: as above.
-        let result = unsafe { syscall::call(&left) };
-        Some(self.finished(op, moved, result.unwrap_or(Err(Cause::Unsupported))))
-    }
-
-    /// The answer of an operation of which a plain call did the rest.
-    fn finished(
-        &mut self,
-        op: &RawOp,
-        moved: u32,
-        result: Result<u32, Cause>,
-    ) -> Result<u32, Cause> {
-        match result {
-            Err(_) if moved > 0 => Ok(moved),
-            Ok(count) => {
-                self.note_new(op, count);
-                Ok(count + moved)
-            }
-            Err(cause) => Err(cause),
-        }
     }
 
     /// Tries an operation; an answer if it is complete.
@@ -240,8 +210,7 @@ impl<P: Poller> Readiness<P> {
             self.advance_queue(fd, Side::Write, done);
         }
         self.advance_queue(fd, Side::Beside(0), done);
-        // That a watch ends can't fail; the next operation is told if there is something else.
-        let _ = self.update_interest(fd);
+        self.end_interest(fd);
     }
 
     /// Tries the operations of one queue: until one is not ready, or all that wait beside others.
@@ -271,32 +240,6 @@ impl<P: Poller> Readiness<P> {
             key = after;
         }
     }
-
-    /// Collects what calls that block have come to.
-    fn collect_from_threads(&mut self, done: &mut VecDeque<Answered>) {
-        let Some(threads) = self.threads.as_mut().filter(|threads| threads.in_flight() > 0) else {
-            return;
-        };
-        threads.collect(&mut self.from_threads);
-        while let Some((key, result)) = self.from_threads.pop_front() {
-            let &Pending { op, moved, .. } = self.waiters.take(key);
-            done.push_back((key, self.finished(&op, moved, result)));
-        }
-    }
-
-    /// How long a wait may take.
-    fn patience(&mut self, is_blocking: bool) -> Option<Duration> {
-        let next = self.timers.next();
-        let until_next =
-            next.map(|deadline| Duration::from_nanos(deadline.saturating_sub(self.now())));
-        match until_next {
-            _ if !is_blocking => Some(Duration::ZERO),
-            until_next if self.is_any_unsure() => {
-                Some(until_next.map_or(UNSURE, |until_next| until_next.min(UNSURE)))
-            }
-            until_next => until_next,
-        }
-    }
 }
 
 // SAFETY: an operation is answered where it starts, or has a place until it is taken from there:
@@ -323,17 +266,18 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
                 attempted => self.settle(key, op, fd, Side::Write, attempted),
             };
         }
-        match way(kind, op) {
+        // SAFETY: passed on.
+        match unsafe { way(kind, op) } {
             Way::Timer => {
                 if let RawOp::Timeout { after } = *op {
                     // SAFETY: who starts the operation keeps the time in place.
-                    let after = unsafe { *after }.duration().as_nanos();
-                    let after = u64::try_from(after).unwrap_or(u64::MAX);
-                    self.timers.insert(key, self.now().saturating_add(after));
+                    self.timeouts.start(key, unsafe { *after }.duration());
                 }
                 None
             }
-            Way::Ready(fd, _) if fd < 0 => Some(Err(Cause::Os(libc::EBADF))),
+            // SAFETY: passed on.
+            Way::Counted => unsafe { self.events.start(key, op) },
+            Way::Ready(fd, _) if fd < 0 => Some(Err(Cause::Os(c::EBADF))),
             Way::Ready(fd, side) => {
                 self.waiters.make_room(fd);
                 let is_behind =
@@ -359,10 +303,15 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
     }
 
     fn stop(&mut self, key: Key, _: Option<Key>) -> Stop {
-        if self.timers.remove(key) {
+        if self.timeouts.stop(key) {
             return Stop::Stopped(Err(Cause::Canceled));
         }
-        let Some(&pending) = self.waiters.find(key) else { return Stop::Unknown };
+        let Some(&pending) = self.waiters.find(key) else {
+            return match self.events.stop(key) {
+                true => Stop::Stopped(Err(Cause::Canceled)),
+                false => Stop::Unknown,
+            };
+        };
         let mut moved = pending.moved;
         match pending.place {
             Place::At(fd, side) => {
@@ -372,8 +321,7 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
                     false => self.try_again(key, &pending.op),
                 };
                 self.waiters.leave(key, fd, side);
-                // That a watch ends can't fail.
-                let _ = self.update_interest(fd);
+                self.end_interest(fd);
                 match attempted {
                     Attempt::NotReady(so_far) => moved = so_far,
                     Attempt::Done(result) => {
@@ -400,8 +348,11 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
     }
 
     fn wait(&mut self, is_blocking: bool, done: &mut VecDeque<Answered>) -> Result<(), Error> {
+        let known = done.len();
+        self.events.collect(done);
         let in_threads = self.threads.as_ref().map_or(0, Threads::in_flight);
-        if is_blocking || self.waiters.queued() > 0 || in_threads > 0 {
+        let is_any_told = self.waiters.queued() > 0 || in_threads > 0 || self.is_polled.get();
+        if is_blocking || is_any_told {
             self.turn += 1;
             let is_any_unsure = self.is_any_unsure();
             if is_any_unsure && self.unsure[0].turn + TURNS <= self.turn {
@@ -414,20 +365,20 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
                     self.make_certain(0, done);
                 }
             }
-            let may_block = is_blocking && done.is_empty();
+            let may_block = is_blocking && done.is_empty() && !self.is_woken;
             if may_block || !is_any_unsure {
-                let patience = self.patience(may_block);
+                let patience = self.patience(may_block, done);
+                // Nothing else will come: then nobody notifies them either.
+                if patience.is_none() && self.waiters.queued() == 0 && in_threads == 0 {
+                    self.events.give_up(done);
+                }
+                let patience = if done.is_empty() { patience } else { Some(Duration::ZERO) };
                 self.poll(patience, done)?;
             }
         }
         self.collect_from_threads(done);
-        if !self.timers.is_empty() {
-            let now = self.now();
-            while let Some(key) = self.timers.pop_due(now) {
-                done.push_back((key, Ok(0)));
-            }
-        }
-        self.traffic.completed += done.len() as u64;
+        self.timeouts.expire(done);
+        self.traffic.completed += (done.len() - known) as u64;
         Ok(())
     }
 
@@ -437,5 +388,26 @@ unsafe impl<P: Poller> Driver for Readiness<P> {
 
     fn supports(&self, kind: OpKind) -> bool {
         supports(kind)
+    }
+
+    fn descriptor(&self) -> Result<BorrowedDescriptor<'_>, Error> {
+        self.is_polled.set(true);
+        self.poller.descriptor().ok_or(Error::of_ring(Cause::Unsupported))
+    }
+
+    fn waker(&mut self) -> Result<Waker, Error> {
+        let waker = self.poller.waker().map_err(Error::of_ring)?;
+        self.has_waker = true;
+        Ok(waker)
+    }
+
+    fn take_wake(&mut self) -> bool {
+        mem::take(&mut self.is_woken)
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let is_any_unsure = self.unsure.iter().any(|it| self.waiters.find(it.key).is_some());
+        let again = (is_any_unsure || self.poller.has_untold()).then(|| Instant::now() + UNSURE);
+        again.into_iter().chain(self.timeouts.next()).min()
     }
 }

@@ -3,9 +3,10 @@
 use super::{Poller, Readiness};
 use crate::handle::RawHandle;
 use crate::op::RawOp;
+use crate::sys::c;
 
 /// A receive with one of these does not take what is next.
-pub const NOT_THE_NEXT: i32 = libc::MSG_PEEK | libc::MSG_OOB;
+pub const NOT_THE_NEXT: i32 = c::MSG_PEEK | c::MSG_OOB;
 
 /// Whether an operation would only find out that nothing is there to read.
 pub fn is_in_vain(op: &RawOp) -> bool {

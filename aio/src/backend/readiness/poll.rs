@@ -2,31 +2,30 @@
 //! watching and unwatching cost nothing, and waiting the more.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::event::EventfdFlags;
-use rustix::io::retry_on_intr;
-
-use super::poller::{Interest, Poller, Ready};
+use super::poller::{Interest, Poller, Ready, Waited};
 use crate::error::Cause;
-use crate::handle::RawHandle;
+use crate::handle::{BorrowedDescriptor, RawHandle};
+use crate::sys::c;
+use crate::waker::Waker;
 
 /// What poll(2) is told.
 pub struct Poll {
-    entries: Vec<libc::pollfd>,
+    /// All that is watched.
+    pub entries: Vec<c::pollfd>,
     /// Which of the entries is that of a descriptor, by its number.
     places: Vec<u32>,
-    waker: Option<Arc<OwnedFd>>,
+    waker: Option<Waker>,
 }
 
 /// The place of what is not watched.
 const NOWHERE: u32 = u32::MAX;
 
 impl Poll {
-    fn place(&self, fd: RawHandle) -> Option<usize> {
+    /// Which of the entries is that of a descriptor, if it is watched.
+    pub fn place(&self, fd: RawHandle) -> Option<usize> {
         let place = *self.places.get(usize::try_from(fd).ok()?)?;
         (place != NOWHERE).then_some(place as usize)
     }
@@ -38,47 +37,53 @@ impl Poll {
         let (mut left, mut calls) = (timeout.map(timespec), 0);
         loop {
             let timeout = left.as_ref().map_or(ptr::null(), ptr::from_ref);
-            let count = self.entries.len() as libc::nfds_t;
+            let count = self.entries.len() as c::nfds_t;
             calls += 1;
             // SAFETY: that many entries are there, and the timeout is null or a local.
-            let told =
-                unsafe { libc::ppoll(self.entries.as_mut_ptr(), count, timeout, ptr::null()) };
+            let told = unsafe { c::ppoll(self.entries.as_mut_ptr(), count, timeout, ptr::null()) };
             if let Ok(told) = usize::try_from(told) {
                 return Ok((told, calls));
             }
             match io::Error::last_os_error().raw_os_error() {
-                Some(libc::EINTR) => {
+                Some(c::EINTR) => {
                     let rest = |(start, timeout): (Instant, Duration)| {
                         timespec(timeout.saturating_sub(start.elapsed()))
                     };
                     left = limit.map(rest);
                 }
                 // More is watched than the process may have open, now that its limit was lowered.
-                Some(libc::EINVAL) if count > 0 => return Ok((self.guess(timeout), calls + 1)),
-                code => return Err(Cause::Os(code.unwrap_or(libc::EIO))),
+                Some(c::EINVAL) if count > 0 => return Ok((self.guess(timeout), calls + 1)),
+                code => return Err(Cause::Os(code.unwrap_or(c::EIO))),
             }
         }
     }
 
     /// Lets everybody try what they wait for, every millisecond; yields how many that are.
-    fn guess(&mut self, timeout: *const libc::timespec) -> usize {
+    fn guess(&mut self, timeout: *const c::timespec) -> usize {
         // SAFETY: it is null or a local of the caller's.
         let is_short = unsafe { timeout.as_ref() }
             .is_some_and(|timeout| timeout.tv_sec == 0 && timeout.tv_nsec < 1_000_000);
-        let moment = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+        let moment = c::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
         let timeout = if is_short { timeout } else { &moment };
         // SAFETY: there are no entries, and the timeout is a local.
-        unsafe { libc::ppoll(ptr::null_mut(), 0, timeout, ptr::null()) };
+        unsafe { c::ppoll(ptr::null_mut(), 0, timeout, ptr::null()) };
         for entry in &mut self.entries {
-            entry.revents = entry.events | libc::POLLHUP;
+            entry.revents = entry.events | c::POLLHUP;
         }
         self.entries.len()
     }
 }
 
 impl Poller for Poll {
+    const CONFIRMS_WITHOUT_A_CALL: bool = false;
+
     fn new() -> Result<Poll, Cause> {
         Ok(Poll { entries: Vec::new(), places: Vec::new(), waker: None })
+    }
+
+    #[inline]
+    fn is_edge_triggered(&self, _: RawHandle) -> bool {
+        false
     }
 
     fn watch(&mut self, fd: RawHandle, interest: Interest) -> Result<bool, Cause> {
@@ -86,8 +91,8 @@ impl Poller for Poll {
             self.forget(fd);
             return Ok(true);
         }
-        let number = usize::try_from(fd).map_err(|_| Cause::Os(libc::EBADF))?;
-        let entry = libc::pollfd { fd, events: events(interest), revents: 0 };
+        let number = usize::try_from(fd).map_err(|_| Cause::Os(c::EBADF))?;
+        let entry = c::pollfd { fd, events: events(interest), revents: 0 };
         if let Some(place) = self.place(fd) {
             self.entries[place] = entry;
             return Ok(true);
@@ -113,58 +118,66 @@ impl Poller for Poll {
         self.places[fd as usize] = NOWHERE;
     }
 
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> Result<u32, Cause> {
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> Result<Waited, Cause> {
+        // A waker without a descriptor is not told of.
+        let mut is_woken =
+            self.waker.as_ref().is_some_and(|waker| waker.raw().is_none() && waker.clear());
+        let timeout = if is_woken { Some(Duration::ZERO) } else { timeout };
         let (told, mut calls) = self.poll(timeout)?;
         let telling = self.entries.iter().filter(|entry| entry.revents != 0);
         for entry in telling.take(told) {
             match &self.waker {
-                Some(waker) if waker.as_raw_fd() == entry.fd => {
+                Some(waker) if waker.raw() == Some(entry.fd) => {
                     calls += 1;
-                    // It takes all; where another wait has taken it already, there is nothing.
-                    let _ = retry_on_intr(|| rustix::io::read(waker, &mut [0; 8]));
+                    is_woken = waker.clear();
                 }
                 _ => ready.push(ready_for(entry)),
             }
         }
-        Ok(calls)
+        Ok(Waited { calls, is_woken })
     }
 
-    fn waker(&mut self) -> Result<Arc<OwnedFd>, Cause> {
+    fn waker(&mut self) -> Result<Waker, Cause> {
         if let Some(waker) = &self.waker {
-            return Ok(Arc::clone(waker));
+            return Ok(waker.clone());
         }
-        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        let made = rustix::event::eventfd(0, flags);
-        let waker = Arc::new(made.map_err(|error| Cause::Os(error.raw_os_error()))?);
-        self.watch(waker.as_raw_fd(), Interest::READ)?;
-        self.waker = Some(Arc::clone(&waker));
-        Ok(waker)
+        let waker = Waker::new().map_err(|error| error.cause())?;
+        if let Some(fd) = waker.raw() {
+            self.watch(fd, Interest::READ)?;
+        }
+        Ok(self.waker.insert(waker).clone())
+    }
+
+    fn descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
+        None
     }
 }
 
-fn events(interest: Interest) -> libc::c_short {
+fn events(interest: Interest) -> c::c_short {
     let event = |asked_for, event| if interest.contains(asked_for) { event } else { 0 };
-    event(Interest::READ, libc::POLLIN)
-        | event(Interest::WRITE, libc::POLLOUT)
-        | event(Interest::PRIORITY, libc::POLLPRI)
+    event(Interest::READ, c::POLLIN)
+        | event(Interest::WRITE, c::POLLOUT)
+        | event(Interest::PRIORITY, c::POLLPRI)
 }
 
-fn ready_for(entry: &libc::pollfd) -> Ready {
-    let is = |event| entry.revents & (event | libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0;
-    let (read, write, priority) = (is(libc::POLLIN), is(libc::POLLOUT), is(libc::POLLPRI));
+fn ready_for(entry: &c::pollfd) -> Ready {
+    let is = |event| entry.revents & (event | c::POLLERR | c::POLLHUP | c::POLLNVAL) != 0;
+    let (read, write, priority) = (is(c::POLLIN), is(c::POLLOUT), is(c::POLLPRI));
     Ready { fd: entry.fd, read, write, priority }
 }
 
-/// A span of time; one too long for the system is as long as it can be.
-fn timespec(duration: Duration) -> libc::timespec {
-    let seconds = libc::time_t::try_from(duration.as_secs()).unwrap_or(libc::time_t::MAX);
-    libc::timespec { tv_sec: seconds, tv_nsec: duration.subsec_nanos().into() }
+/// A span of time; one that is longer than some systems take is as long as they do: three years.
+pub fn timespec(duration: Duration) -> c::timespec {
+    let seconds = duration.as_secs().min(100_000_000) as u32;
+    c::timespec { tv_sec: seconds.into(), tv_nsec: duration.subsec_nanos() as _ }
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write, pipe};
     use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
@@ -292,23 +305,24 @@ mod tests {
     fn a_waker_ends_a_wait_once_and_is_not_told() {
         let mut poll = Poll::new().unwrap();
         let waker = poll.waker().unwrap();
-        assert!(Arc::ptr_eq(&waker, &poll.waker().unwrap()));
-        let wake = || rustix::io::write(&waker, &1u64.to_ne_bytes()).expect("room");
+        let again = poll.waker().unwrap();
+        assert_eq!(waker.raw(), again.raw());
+        let waited = |calls, is_woken| Ok(Waited { calls, is_woken });
         thread::scope(|scope| {
-            scope.spawn(wake);
+            scope.spawn(|| waker.wake());
             let mut ready = Vec::new();
-            assert_eq!(poll.wait(None, &mut ready), Ok(2));
+            assert_eq!(poll.wait(None, &mut ready), waited(2, true));
             assert_eq!(ready, []);
         });
         let mut ready = Vec::new();
-        assert_eq!(poll.wait(AT_ONCE, &mut ready), Ok(1));
+        assert_eq!(poll.wait(AT_ONCE, &mut ready), waited(1, false));
         let (reader, mut writer) = pipe().unwrap();
         poll.watch(reader.as_raw_fd(), Interest::READ).unwrap();
         writer.write_all(b"x").unwrap();
-        wake();
-        wake();
-        assert_eq!(poll.wait(None, &mut ready), Ok(2));
-        assert_eq!(poll.wait(None, &mut ready), Ok(1));
+        waker.wake();
+        waker.wake();
+        assert_eq!(poll.wait(None, &mut ready), waited(2, true));
+        assert_eq!(poll.wait(None, &mut ready), waited(1, false));
         assert_eq!(ready, [self::ready(&reader, Interest::READ); 2]);
     }
 
@@ -341,15 +355,16 @@ mod tests {
         // SAFETY: the handler does nothing.
         let set = unsafe { libc::sigaction(libc::SIGUSR2, &raw const action, ptr::null_mut()) };
         assert_eq!(set, 0);
+        // On some systems a thread's name is a pointer, which would stay on its thread.
         // SAFETY: the call takes and changes nothing.
-        let waiting = unsafe { libc::pthread_self() };
+        let waiting = unsafe { libc::pthread_self() } as usize;
         let (has_ended, timeout) = (AtomicBool::new(false), Duration::from_millis(50));
         let mut poll = Poll::new().unwrap();
         thread::scope(|scope| {
             scope.spawn(|| {
                 while !has_ended.load(Ordering::Relaxed) {
                     // SAFETY: the thread does not end before this scope does.
-                    unsafe { libc::pthread_kill(waiting, libc::SIGUSR2) };
+                    unsafe { libc::pthread_kill(waiting as libc::pthread_t, libc::SIGUSR2) };
                     thread::sleep(Duration::from_millis(2));
                 }
             });
@@ -357,7 +372,7 @@ mod tests {
             let calls = poll.wait(Some(timeout), &mut ready);
             let elapsed = start.elapsed();
             has_ended.store(true, Ordering::Relaxed);
-            assert!(calls.unwrap() > 1, "it was never interrupted");
+            assert!(calls.unwrap().calls > 1, "it was never interrupted");
             assert!(elapsed >= timeout && ready.is_empty());
         });
     }

@@ -1,12 +1,11 @@
 //! What the readiness backend asks of the system call that waits.
 
 use std::ops::{BitOr, BitOrAssign};
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Cause;
-use crate::handle::RawHandle;
+use crate::handle::{BorrowedDescriptor, RawHandle};
+use crate::waker::Waker;
 
 /// What is waited for on a descriptor; joined with `|`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,17 +59,34 @@ pub struct Ready {
     pub priority: bool,
 }
 
+/// What a wait came to, beside what is ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Waited {
+    /// How many system calls it took.
+    pub calls: u32,
+    /// Whether it was woken.
+    pub is_woken: bool,
+}
+
 /// A way to wait until one of many descriptors is ready.
 ///
 /// What is ready when a watch begins or changes is told, and then at least each time that something
 /// more comes; some tell it with each wait.
 pub trait Poller: Sized {
+    /// Whether to confirm costs no call, and whatever is ready is told anew then: so that nothing
+    /// has to be assumed.
+    const CONFIRMS_WITHOUT_A_CALL: bool;
+
     /// A poller that watches nothing.
     ///
     /// # Errors
     ///
     /// The system refused.
     fn new() -> Result<Self, Cause>;
+
+    /// Whether it tells of `fd` only what comes after it was told: then it may go on watching for
+    /// what nobody waits for.
+    fn is_edge_triggered(&self, fd: RawHandle) -> bool;
 
     /// From now on `fd` is watched for exactly `interest` (nothing: no longer watched), until this
     /// is called again. Says whether that is certain: else it is assumed, because it was so when
@@ -93,19 +109,25 @@ pub trait Poller: Sized {
     fn forget(&mut self, fd: RawHandle);
 
     /// Waits until something is ready or `timeout` (`None`: for ever) has passed, never less, and
-    /// appends what is ready. An interrupted wait is no error. Yields how many system calls it
-    /// took.
+    /// appends what is ready. An interrupted wait is no error.
     ///
     /// # Errors
     ///
     /// The poller is broken, or the system has no memory left.
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> Result<u32, Cause>;
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> Result<Waited, Cause>;
 
-    /// An eventfd, made at the first call, whose being written to ends a wait. The wait takes what
-    /// was written, and reports nothing of it.
+    /// What ends a wait, or the next one; made at the first call.
     ///
     /// # Errors
     ///
     /// `EMFILE` if the process has no descriptors left.
-    fn waker(&mut self) -> Result<Arc<OwnedFd>, Cause>;
+    fn waker(&mut self) -> Result<Waker, Cause>;
+
+    /// Whether something is watched that the descriptor does not tell.
+    fn has_untold(&self) -> bool {
+        false
+    }
+
+    /// A descriptor that is readable when a wait would not wait, if there is one.
+    fn descriptor(&self) -> Option<BorrowedDescriptor<'_>>;
 }

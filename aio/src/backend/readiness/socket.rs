@@ -1,8 +1,9 @@
 //! Operations on sockets that never wait.
 
-use super::attempt::{Attempt, failed, ready_events, retried};
+use super::attempt::{Attempt, failed, retried};
 use crate::handle::RawHandle;
 use crate::op::{buffers_of, total};
+use crate::sys::{self, c};
 
 /// Sends what is left of a buffer.
 ///
@@ -11,11 +12,11 @@ use crate::op::{buffers_of, total};
 /// The buffer is valid during the call.
 #[inline]
 pub unsafe fn send(fd: RawHandle, buf: *const u8, len: u32, flags: i32, moved: u32) -> Attempt {
-    let now = flags | libc::MSG_DONTWAIT;
+    let now = sys::that_do_not_wait(flags);
     until_not_ready(fd, len.into(), flags, moved, |done| {
         let buf = buf.wrapping_add(done).cast();
         // SAFETY: passed on.
-        unsafe { libc::send(fd, buf, len as usize - done, now) }
+        unsafe { c::send(fd, buf, len as usize - done, now) }
     })
 }
 
@@ -26,11 +27,11 @@ pub unsafe fn send(fd: RawHandle, buf: *const u8, len: u32, flags: i32, moved: u
 /// The buffer is valid and unused during the call.
 #[inline]
 pub unsafe fn receive(fd: RawHandle, buf: *mut u8, len: u32, flags: i32, moved: u32) -> Attempt {
-    let now = flags | libc::MSG_DONTWAIT;
+    let now = sys::that_do_not_wait(flags);
     until_not_ready(fd, len.into(), flags, moved, |done| {
         let buf = buf.wrapping_add(done).cast();
         // SAFETY: passed on.
-        unsafe { libc::recv(fd, buf, len as usize - done, now) }
+        unsafe { c::recv(fd, buf, len as usize - done, now) }
     })
 }
 
@@ -49,19 +50,19 @@ fn until_not_ready(
         match retried(|| call(done as usize)) {
             Ok(n) => {
                 let is_all = n == 0 || u64::from(done + n) == len;
-                if is_all || flags & libc::MSG_WAITALL == 0 || !is_stream(fd) {
+                if is_all || flags & c::MSG_WAITALL == 0 || !is_stream(fd) {
                     return Attempt::Done(Ok(moved + done + n));
                 }
-                if flags & libc::MSG_PEEK == 0 {
+                if flags & c::MSG_PEEK == 0 {
                     done += n;
-                } else if ready_events(fd, libc::POLLRDHUP as u32) == Ok(0) {
+                } else if !sys::has_peer_ended(fd) {
                     // Peeked bytes are still there, and peeked at again.
                     return Attempt::NotReady(0);
                 } else {
                     return Attempt::Done(Ok(n));
                 }
             }
-            Err(libc::EAGAIN) => return Attempt::NotReady(moved + done),
+            Err(c::EAGAIN) => return Attempt::NotReady(moved + done),
             Err(code) => return failed(moved + done, code),
         }
     }
@@ -77,9 +78,9 @@ pub fn accept(fd: RawHandle, calls: &mut u64) -> Attempt {
     let nobody = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: no address is asked for.
     let result =
-        retried(|| unsafe { libc::accept4(fd, nobody.0, nobody.1, libc::SOCK_CLOEXEC) as isize });
+        retried(|| unsafe { c::accept4(fd, nobody.0, nobody.1, c::SOCK_CLOEXEC) as isize });
     match result {
-        Err(libc::EAGAIN) => Attempt::NotReady(0),
+        Err(c::EAGAIN) => Attempt::NotReady(0),
         Err(code) => failed(0, code),
         Ok(socket) => Attempt::Done(Ok(socket)),
     }
@@ -92,7 +93,7 @@ pub fn accept(fd: RawHandle, calls: &mut u64) -> Attempt {
 /// As for [`attempt`](super::attempt::attempt).
 pub unsafe fn connect(
     fd: RawHandle,
-    address: *const libc::sockaddr,
+    address: *const c::sockaddr,
     len: u32,
     begun: u32,
     calls: &mut u64,
@@ -102,16 +103,20 @@ pub unsafe fn connect(
         Ok(flags) => flags,
         Err(code) => return failed(0, code),
     };
-    // SAFETY: the address is valid during the call.
-    let result = retried(|| unsafe { libc::connect(fd, address, len) as isize });
+    let result = retried(|| match begun {
+        // SAFETY: the address is valid during the call.
+        0 => unsafe { c::connect(fd, address, len) as isize },
+        // SAFETY: as above.
+        _ => unsafe { sys::connect_again(fd, address, len) },
+    });
     restore_flags(fd, before);
     match result {
         Ok(_) => Attempt::Done(Ok(0)),
-        Err(libc::EISCONN) if begun > 0 => Attempt::Done(Ok(0)),
-        Err(libc::EINPROGRESS) => Attempt::NotReady(1),
-        Err(libc::EALREADY) if begun > 0 => Attempt::NotReady(1),
+        Err(c::EISCONN) if begun > 0 => Attempt::Done(Ok(0)),
+        Err(c::EINPROGRESS) => Attempt::NotReady(1),
+        Err(c::EALREADY) if begun > 0 => Attempt::NotReady(1),
         // A Unix listener's queue is full, and nothing says when it has room again.
-        Err(libc::EAGAIN) => Attempt::NotReady(0),
+        Err(c::EAGAIN) => Attempt::NotReady(0),
         Err(code) => failed(0, code),
     }
 }
@@ -119,38 +124,34 @@ pub unsafe fn connect(
 /// Makes calls on `fd` not wait; yields its flags as they were.
 pub fn make_nonblocking(fd: RawHandle) -> Result<i32, i32> {
     // SAFETY: the call takes numbers only.
-    let flags = retried(|| unsafe { libc::fcntl(fd, libc::F_GETFL) as isize })? as i32;
-    if flags & libc::O_NONBLOCK == 0 {
-        let flags = flags | libc::O_NONBLOCK;
+    let flags = retried(|| unsafe { c::fcntl(fd, c::F_GETFL) as isize })? as i32;
+    if flags & c::O_NONBLOCK == 0 {
+        let flags = flags | c::O_NONBLOCK;
         // SAFETY: the call takes numbers only.
-        retried(|| unsafe { libc::fcntl(fd, libc::F_SETFL, flags) as isize })?;
+        retried(|| unsafe { c::fcntl(fd, c::F_SETFL, flags) as isize })?;
     }
     Ok(flags)
 }
 
 /// Gives a descriptor the flags back that [`make_nonblocking`] found.
 pub fn restore_flags(fd: RawHandle, before: i32) {
-    if before & libc::O_NONBLOCK == 0 {
+    if before & c::O_NONBLOCK == 0 {
         // SAFETY: the call takes numbers only.
-        unsafe { libc::fcntl(fd, libc::F_SETFL, before) };
+        unsafe { c::fcntl(fd, c::F_SETFL, before) };
     }
 }
 
 /// `sendmsg` or `recvmsg`.
-pub type MessageCall = unsafe extern "C" fn(RawHandle, *mut libc::msghdr, i32) -> isize;
+pub type MessageCall = unsafe extern "C" fn(RawHandle, *mut c::msghdr, i32) -> isize;
 
 /// `sendmsg`, in the form of its counterpart.
 ///
 /// # Safety
 ///
 /// The header and what it points to are valid.
-pub unsafe extern "C" fn send_message(
-    fd: RawHandle,
-    header: *mut libc::msghdr,
-    flags: i32,
-) -> isize {
+pub unsafe extern "C" fn send_message(fd: RawHandle, header: *mut c::msghdr, flags: i32) -> isize {
     // SAFETY: passed on.
-    unsafe { libc::sendmsg(fd, header, flags) }
+    unsafe { c::sendmsg(fd, header, flags) }
 }
 
 /// Sends or receives a message, or what is left of one: its control messages went with its first
@@ -161,12 +162,12 @@ pub unsafe extern "C" fn send_message(
 /// As for [`attempt`](super::attempt::attempt), with a header of `call`'s kind.
 pub unsafe fn message(
     fd: RawHandle,
-    header: *mut libc::msghdr,
+    header: *mut c::msghdr,
     flags: i32,
     moved: u32,
     call: MessageCall,
 ) -> Attempt {
-    let now = flags | libc::MSG_DONTWAIT;
+    let now = sys::that_do_not_wait(flags);
     // SAFETY: passed on.
     let buffers = unsafe { buffers_of(header) };
     let left = total(buffers) - u64::from(moved);
@@ -180,9 +181,9 @@ pub unsafe fn message(
             let skipped = skip.min(buffer.iov_len);
             skip -= skipped;
             let iov_base = buffer.iov_base.wrapping_byte_add(skipped);
-            libc::iovec { iov_base, iov_len: buffer.iov_len - skipped }
+            c::iovec { iov_base, iov_len: buffer.iov_len - skipped }
         });
-        let mut rest: Vec<libc::iovec> = rest.collect();
+        let mut rest: Vec<c::iovec> = rest.collect();
         // SAFETY: passed on.
         let mut header = unsafe { *header };
         (header.msg_iov, header.msg_control, header.msg_controllen) =
@@ -194,9 +195,9 @@ pub unsafe fn message(
 
 /// Whether a socket carries bytes, and not messages.
 fn is_stream(fd: RawHandle) -> bool {
-    let (mut kind, mut len) = (0i32, size_of::<i32>() as libc::socklen_t);
+    let (mut kind, mut len) = (0i32, size_of::<i32>() as c::socklen_t);
     let place = std::ptr::from_mut(&mut kind).cast();
     // SAFETY: there is room for the answer.
-    unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, place, &mut len) };
-    kind == libc::SOCK_STREAM || kind == libc::SOCK_SEQPACKET
+    unsafe { c::getsockopt(fd, c::SOL_SOCKET, c::SO_TYPE, place, &mut len) };
+    kind == c::SOCK_STREAM || kind == c::SOCK_SEQPACKET
 }

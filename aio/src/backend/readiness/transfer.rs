@@ -10,6 +10,7 @@ use crate::backend::syscall;
 use crate::error::Cause;
 use crate::handle::RawHandle;
 use crate::op::RawOp;
+use crate::sys::c;
 
 /// Reads or writes, of a file what needs no waiting for a disk.
 ///
@@ -27,14 +28,14 @@ pub unsafe fn one(op: &RawOp, moved: u32, calls: &mut u64) -> Attempt {
         Ok(n) => {
             *calls += 1;
             match kind_of_file(fd) {
-                libc::S_IFREG | libc::S_IFBLK => Attempt::Blocks(moved + n),
+                c::S_IFREG | c::S_IFBLK => Attempt::Blocks(moved + n),
                 _ => Attempt::Done(Ok(moved + n)),
             }
         }
-        Err(libc::EAGAIN | libc::EOPNOTSUPP) => {
+        Err(c::EAGAIN | c::EOPNOTSUPP) => {
             *calls += 1;
             match kind_of_file(fd) {
-                libc::S_IFREG | libc::S_IFBLK | libc::S_IFDIR => Attempt::Blocks(moved),
+                c::S_IFREG | c::S_IFBLK | c::S_IFDIR => Attempt::Blocks(moved),
                 // SAFETY: passed on.
                 _ => unsafe { transfer_when_ready(op, moved, calls) },
             }
@@ -51,23 +52,23 @@ pub unsafe fn one(op: &RawOp, moved: u32, calls: &mut u64) -> Attempt {
 unsafe fn without_waiting(op: &RawOp) -> isize {
     let (fd, iov, offset, is_read) = match *op {
         RawOp::Read { fd, buf, len, offset } => {
-            (fd, libc::iovec { iov_base: buf.cast(), iov_len: len as usize }, offset, true)
+            (fd, c::iovec { iov_base: buf.cast(), iov_len: len as usize }, offset, true)
         }
         RawOp::Write { fd, buf, len, offset } => {
             let iov_base = buf.cast_mut().cast();
-            (fd, libc::iovec { iov_base, iov_len: len as usize }, offset, false)
+            (fd, c::iovec { iov_base, iov_len: len as usize }, offset, false)
         }
         _ => return -1,
     };
     let call = |offset: u64| match is_read {
         // SAFETY: the buffer is valid and unused during the call, the list outlives it.
-        true => unsafe { libc::preadv2(fd, &iov, 1, offset as i64, libc::RWF_NOWAIT) },
+        true => unsafe { c::preadv2(fd, &iov, 1, offset as i64, c::RWF_NOWAIT) },
         // SAFETY: the buffer is valid during the call, the list outlives it.
-        false => unsafe { libc::pwritev2(fd, &iov, 1, offset as i64, libc::RWF_NOWAIT) },
+        false => unsafe { c::pwritev2(fd, &iov, 1, offset as i64, c::RWF_NOWAIT) },
     };
     let result = call(offset);
     // What has no position is asked for none, as io_uring does.
-    if result < 0 && offset != RawOp::OWN_POSITION && errno() == libc::ESPIPE {
+    if result < 0 && offset != RawOp::OWN_POSITION && errno() == c::ESPIPE {
         return call(RawOp::OWN_POSITION);
     }
     result
@@ -81,9 +82,9 @@ unsafe fn without_waiting(op: &RawOp) -> isize {
 /// As for [`attempt`](super::attempt::attempt).
 unsafe fn transfer_when_ready(op: &RawOp, moved: u32, calls: &mut u64) -> Attempt {
     let (fd, len, events) = match *op {
-        RawOp::Read { fd, len, .. } => (fd, len, libc::POLLIN),
-        RawOp::Write { fd, len, .. } => (fd, len, libc::POLLOUT),
-        RawOp::Readv { fd, .. } => (fd, u32::MAX, libc::POLLIN),
+        RawOp::Read { fd, len, .. } => (fd, len, c::POLLIN),
+        RawOp::Write { fd, len, .. } => (fd, len, c::POLLOUT),
+        RawOp::Readv { fd, .. } => (fd, u32::MAX, c::POLLIN),
         _ => return Attempt::Blocks(moved),
     };
     let (mut moved, mut left) = (moved, len);
@@ -97,7 +98,7 @@ unsafe fn transfer_when_ready(op: &RawOp, moved: u32, calls: &mut u64) -> Attemp
         *calls += 1;
         let part = match rest(op, len - left) {
             RawOp::Write { fd, buf, len, .. } => {
-                let len = len.min(libc::PIPE_BUF as u32);
+                let len = len.min(c::PIPE_BUF as u32);
                 RawOp::Write { fd, buf, len, offset: RawOp::OWN_POSITION }
             }
             RawOp::Read { fd, buf, len, .. } => {
@@ -112,11 +113,11 @@ unsafe fn transfer_when_ready(op: &RawOp, moved: u32, calls: &mut u64) -> Attemp
         match unsafe { syscall::call(&part) } {
             Some(Ok(n)) => {
                 (moved, left) = (moved + n, left - n);
-                if left == 0 || n == 0 || events == libc::POLLIN {
+                if left == 0 || n == 0 || events == c::POLLIN {
                     return Attempt::Done(Ok(moved));
                 }
             }
-            Some(Err(Cause::Os(libc::EAGAIN))) => return Attempt::NotReady(moved),
+            Some(Err(Cause::Os(c::EAGAIN))) => return Attempt::NotReady(moved),
             Some(Err(Cause::Os(code))) => return failed(moved, code),
             _ => return Attempt::Blocks(moved),
         }
@@ -135,35 +136,31 @@ pub unsafe fn several(op: &RawOp, moved: u32, calls: &mut u64) -> Attempt {
         _ => return Attempt::Blocks(moved),
     };
     *calls += 1;
-    if let libc::S_IFREG | libc::S_IFBLK | libc::S_IFDIR = kind_of_file(fd) {
+    if let c::S_IFREG | c::S_IFBLK | c::S_IFDIR = kind_of_file(fd) {
         return Attempt::Blocks(moved);
     }
     let call = |offset: u64| match is_read {
         // SAFETY: the list and its buffers are valid and unused during the call.
-        true => unsafe {
-            libc::preadv2(fd, vectors, count as i32, offset as i64, libc::RWF_NOWAIT)
-        },
+        true => unsafe { c::preadv2(fd, vectors, count as i32, offset as i64, c::RWF_NOWAIT) },
         // SAFETY: the list and its buffers are valid during the call.
-        false => unsafe {
-            libc::pwritev2(fd, vectors, count as i32, offset as i64, libc::RWF_NOWAIT)
-        },
+        false => unsafe { c::pwritev2(fd, vectors, count as i32, offset as i64, c::RWF_NOWAIT) },
     };
     let result = match retried(|| call(offset)) {
         // What has no position is asked for none, as io_uring does.
-        Err(libc::ESPIPE) => retried(|| call(RawOp::OWN_POSITION)),
+        Err(c::ESPIPE) => retried(|| call(RawOp::OWN_POSITION)),
         result => result,
     };
     match result {
         Ok(n) => Attempt::Done(Ok(n)),
-        Err(libc::EAGAIN) => Attempt::NotReady(0),
+        Err(c::EAGAIN) => Attempt::NotReady(0),
         // One call takes what is in a pipe, and does not wait for more; Linux before 6.4 has none
         // for pipes that never waits.
         // SAFETY: passed on.
-        Err(libc::EOPNOTSUPP) if is_read && kind_of_file(fd) == libc::S_IFIFO => unsafe {
+        Err(c::EOPNOTSUPP) if is_read && kind_of_file(fd) == c::S_IFIFO => unsafe {
             transfer_when_ready(op, 0, calls)
         },
         // SAFETY: passed on.
-        Err(libc::EOPNOTSUPP) => unsafe { first_when_ready(op, moved, calls) },
+        Err(c::EOPNOTSUPP) => unsafe { first_when_ready(op, moved, calls) },
         Err(code) => failed(0, code),
     }
 }
@@ -217,9 +214,9 @@ pub fn splice(op: &RawOp, calls: &mut u64) -> Attempt {
     };
     // Pipes and files go by the flag of the call; of others nothing is known but this.
     *calls += 1;
-    if let libc::S_IFSOCK | libc::S_IFCHR = kind_of_file(from) {
+    if let c::S_IFSOCK | c::S_IFCHR = kind_of_file(from) {
         *calls += 1;
-        if ready_events(from, libc::POLLIN as u32) == Ok(0) {
+        if ready_events(from, c::POLLIN as u32) == Ok(0) {
             return Attempt::Elsewhere(from, Side::Read);
         }
     }
@@ -229,14 +226,14 @@ pub fn splice(op: &RawOp, calls: &mut u64) -> Attempt {
         Ok(flags) => flags,
         Err(code) => return failed(0, code),
     };
-    let flags = flags | libc::SPLICE_F_NONBLOCK;
+    let flags = flags | c::SPLICE_F_NONBLOCK;
     // SAFETY: it names no memory.
     let result = unsafe { syscall::call(&RawOp::Splice { from, from_at, to, to_at, len, flags }) };
     socket::restore_flags(to, before);
     match result {
-        Some(Err(Cause::Os(libc::EAGAIN))) => {
+        Some(Err(Cause::Os(c::EAGAIN))) => {
             *calls += 1;
-            match ready_events(from, libc::POLLIN as u32) {
+            match ready_events(from, c::POLLIN as u32) {
                 Ok(0) => Attempt::Elsewhere(from, Side::Read),
                 _ => Attempt::Elsewhere(to, Side::Write),
             }
@@ -247,13 +244,13 @@ pub fn splice(op: &RawOp, calls: &mut u64) -> Attempt {
 }
 
 /// The kind of file that a descriptor names (`S_IF…`); 0 if it names none.
-fn kind_of_file(fd: RawHandle) -> u32 {
-    let mut stat = MaybeUninit::<libc::stat>::zeroed();
+fn kind_of_file(fd: RawHandle) -> c::mode_t {
+    let mut stat = MaybeUninit::<c::stat>::zeroed();
     // SAFETY: there is room for the answer.
-    let failed = unsafe { libc::fstat(fd, stat.as_mut_ptr()) } != 0;
+    let failed = unsafe { c::fstat(fd, stat.as_mut_ptr()) } != 0;
     // SAFETY: all zeros are a `stat`, too.
     let stat = unsafe { stat.assume_init() };
-    if failed { 0 } else { stat.st_mode & libc::S_IFMT }
+    if failed { 0 } else { stat.st_mode & c::S_IFMT }
 }
 
 fn errno() -> i32 {

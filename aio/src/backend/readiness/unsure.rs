@@ -7,6 +7,8 @@ use super::attempt::{Attempt, attempt};
 use super::waiters::Place;
 use super::{Poller, Readiness};
 use crate::backend::Answered;
+use crate::error::Cause;
+use crate::handle::RawHandle;
 use crate::key::Key;
 use crate::op::RawOp;
 
@@ -36,6 +38,24 @@ pub fn is_tried_for_ever(op: &RawOp, moved: Option<u32>) -> bool {
 }
 
 impl<P: Poller> Readiness<P> {
+    /// How long a wait may take.
+    pub(super) fn patience(
+        &mut self,
+        is_blocking: bool,
+        done: &mut VecDeque<Answered>,
+    ) -> Option<Duration> {
+        if is_blocking {
+            self.timeouts.expire(done);
+        }
+        match self.timeouts.patience() {
+            _ if !is_blocking || !done.is_empty() => Some(Duration::ZERO),
+            until_next if self.is_any_unsure() => {
+                Some(until_next.map_or(UNSURE, |until_next| until_next.min(UNSURE)))
+            }
+            until_next => until_next,
+        }
+    }
+
     /// Whether an operation waits on an assumption.
     #[inline]
     pub(super) fn is_any_unsure(&mut self) -> bool {
@@ -46,6 +66,32 @@ impl<P: Poller> Readiness<P> {
             self.unsure.pop_front();
         }
         false
+    }
+
+    /// Tells the poller what a descriptor is waited for; says whether it is certain that it watches
+    /// for that.
+    #[inline]
+    pub(super) fn update_interest(&mut self, fd: RawHandle) -> Result<bool, Cause> {
+        if let Some(interest) = self.waiters.new_interest(fd) {
+            let is_certain = self.poller.watch(fd, interest)?;
+            self.waiters.set_certain(fd, is_certain);
+        } else if P::CONFIRMS_WITHOUT_A_CALL && !self.waiters.is_certain(fd) {
+            self.poller.confirm(fd)?;
+            self.waiters.set_certain(fd, true);
+        }
+        Ok(self.waiters.is_certain(fd))
+    }
+
+    /// Lets the poller know that less is waited for on a descriptor, if it has to.
+    #[inline]
+    pub(super) fn end_interest(&mut self, fd: RawHandle) {
+        if self.poller.is_edge_triggered(fd) {
+            // By the next time the number may mean another file.
+            self.waiters.set_certain(fd, false);
+        } else {
+            // That a watch ends can't fail; the next operation is told if there is something else.
+            let _ = self.update_interest(fd);
+        }
     }
 
     /// Makes certain what operations wait for that have waited on an assumption for so many turns.
@@ -76,8 +122,7 @@ impl<P: Poller> Readiness<P> {
             if let Some(result) = self.conclude(key, &op, attempted) {
                 done.push_back((key, result));
             }
-            // That a watch ends can't fail.
-            let _ = self.update_interest(fd);
+            self.end_interest(fd);
         }
         if !to_try_again.is_empty() {
             self.unsure.extend(to_try_again);

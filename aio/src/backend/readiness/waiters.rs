@@ -5,6 +5,7 @@ use super::poller::Interest;
 use crate::handle::RawHandle;
 use crate::key::Key;
 use crate::op::RawOp;
+use crate::sys::c;
 
 /// An operation that is not complete.
 #[derive(Clone, Copy)]
@@ -224,6 +225,7 @@ impl Waiters {
     pub fn forget(&mut self, fd: RawHandle) {
         let watch = &mut self.watches[fd as usize];
         (watch.is_drained, watch.is_message) = (false, false);
+        watch.interest = Interest::NONE;
     }
 
     /// What is waited for on a descriptor, if that is not what it was when this was last asked.
@@ -250,12 +252,12 @@ impl Waiters {
         while key != Key::NONE {
             let pending = &self.pending[key.slot()];
             if let Place::At(_, Side::Beside(events)) = pending.place {
-                let events = events as libc::c_short;
+                let events = events as c::c_short;
                 for (event, wanted) in [
                     (events, Interest::END),
-                    (libc::POLLIN, Interest::READ),
-                    (libc::POLLOUT, Interest::WRITE),
-                    (libc::POLLPRI, Interest::PRIORITY),
+                    (c::POLLIN, Interest::READ),
+                    (c::POLLOUT, Interest::WRITE),
+                    (c::POLLPRI, Interest::PRIORITY),
                 ] {
                     if events & event == event {
                         *interest |= wanted;
@@ -339,7 +341,7 @@ mod tests {
     fn those_beside_want_all_that_one_of_them_wants() {
         let (mut slots, mut waiters) = (Slots::new(), Waiters::new());
         waiters.make_room(1);
-        for events in [libc::POLLIN, libc::POLLPRI] {
+        for events in [c::POLLIN, c::POLLPRI] {
             let side = Side::Beside(events as u32);
             waiters.enter(slots.insert(()), &RawOp::Nop, None, 1, side);
         }

@@ -3,13 +3,13 @@
 mod pool;
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::Answered;
 use crate::fork;
 use crate::key::Key;
 use crate::op::RawOp;
+use crate::waker::Waker;
 use pool::{Job, Outbox, Pool};
 
 /// One ring's side of the threads.
@@ -25,14 +25,13 @@ pub struct Threads {
 
 impl Threads {
     /// Jobs of this ring may have up to `most` threads in the process; with 0 they are run by who
-    /// starts them. `wake`, an eventfd, is written to when there is something to collect: who
-    /// takes that off it collects afterwards.
-    pub fn new(most: usize, wake: Arc<OwnedFd>) -> Threads {
-        Threads::of(Pool::of_this_process(), most, wake)
+    /// starts them. `waker` is used when there is something to collect.
+    pub fn new(most: usize, waker: Waker) -> Threads {
+        Threads::of(Pool::of_this_process(), most, waker)
     }
 
-    fn of(pool: &'static Pool, most: usize, wake: Arc<OwnedFd>) -> Threads {
-        Threads { pool, most, outbox: Arc::new(Outbox::new(wake)), in_flight: 0 }
+    fn of(pool: &'static Pool, most: usize, waker: Waker) -> Threads {
+        Threads { pool, most, outbox: Arc::new(Outbox::new(waker)), in_flight: 0 }
     }
 
     /// Runs `op` as its plain call on a thread, after what was started before; where there are no
@@ -95,6 +94,7 @@ impl Drop for Threads {
     }
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
@@ -106,15 +106,15 @@ mod tests {
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use rustix::event::{EventfdFlags, eventfd};
+    use rustix::event::{PollFd, PollFlags, poll};
 
     use super::pool::{PATIENCE, STACK_BYTES};
     use super::*;
     use crate::error::Cause;
     use crate::key::Slots;
 
-    fn wake() -> Arc<OwnedFd> {
-        Arc::new(eventfd(0, EventfdFlags::CLOEXEC).unwrap())
+    fn waker() -> Waker {
+        Waker::new().unwrap()
     }
 
     /// A pool that no other test disturbs.
@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn own_threads(most: usize) -> Threads {
-        Threads::of(own_pool(PATIENCE, STACK_BYTES), most, wake())
+        Threads::of(own_pool(PATIENCE, STACK_BYTES), most, waker())
     }
 
     fn keys<const N: usize>() -> [Key; N] {
@@ -135,8 +135,10 @@ mod tests {
     fn collect(threads: &mut Threads, count: usize) -> Vec<Answered> {
         let mut done = VecDeque::new();
         while done.len() < count {
-            let wake = threads.outbox.lock().wake.clone().unwrap();
-            rustix::io::read(wake, &mut [0; 8]).unwrap();
+            let waker = threads.outbox.lock().waker.clone().unwrap();
+            let mut watched = [PollFd::new(waker.signal(), PollFlags::IN)];
+            poll(&mut watched, None).unwrap();
+            assert!(waker.clear());
             threads.collect(&mut done);
         }
         done.into()
@@ -271,11 +273,13 @@ mod tests {
     #[test]
     fn the_jobs_of_another_ring_are_not_stopped() {
         let (threads, mut sources, keys) = busy();
-        let mut other = Threads::of(threads.pool, 1, wake());
+        let mut other = Threads::of(threads.pool, 1, waker());
         assert!(!other.stop(keys[1]));
         drop(other);
         assert_eq!(threads.pool.lock().queue.len(), 1);
         sources.iter_mut().for_each(|source| source.write(1));
+        // It waits for the read, which needs the descriptor.
+        drop(threads);
     }
 
     #[test]
@@ -296,17 +300,17 @@ mod tests {
 
     #[test]
     fn a_thread_that_is_not_quite_done_keeps_no_descriptor() {
-        let wake = wake();
-        let threads = Threads::of(own_pool(PATIENCE, STACK_BYTES), 1, Arc::clone(&wake));
+        let threads = own_threads(1);
         let of_a_thread = Arc::clone(&threads.outbox);
         drop(threads);
-        assert_eq!((Arc::strong_count(&wake), Arc::strong_count(&of_a_thread)), (1, 1));
+        assert_eq!(Arc::strong_count(&of_a_thread), 1);
+        assert!(of_a_thread.lock().waker.is_none());
     }
 
     #[test]
     fn threads_without_work_end_and_come_back() {
         let pool = own_pool(Duration::from_millis(5), STACK_BYTES);
-        let (mut threads, [key]) = (Threads::of(pool, 2, wake()), keys());
+        let (mut threads, [key]) = (Threads::of(pool, 2, waker()), keys());
         for _ in 0..2 {
             // SAFETY: the call uses no memory.
             unsafe { threads.start(key, &RawOp::Nop) };
@@ -325,7 +329,7 @@ mod tests {
         let too_much = 1 << 50;
         for (most, stack_bytes) in [(0, STACK_BYTES), (4, too_much)] {
             let pool = own_pool(PATIENCE, stack_bytes);
-            let (mut threads, [key]) = (Threads::of(pool, most, wake()), keys());
+            let (mut threads, [key]) = (Threads::of(pool, most, waker()), keys());
             // SAFETY: the call uses no memory.
             unsafe { threads.start(key, &RawOp::Nop) };
             assert_eq!(pool.lock().threads, 0);
@@ -370,7 +374,7 @@ mod tests {
         drop(taken_along);
         let (mut file, mut buf) = (tempfile::tempfile().unwrap(), [0; 5]);
         file.write_all(b"child").unwrap();
-        let (mut threads, [key]) = (Threads::new(2, wake()), keys());
+        let (mut threads, [key]) = (Threads::new(2, waker()), keys());
         let (fd, buf_at) = (File::as_raw_fd(&file), buf.as_mut_ptr());
         // SAFETY: it is collected before the buffer goes.
         unsafe { threads.start(key, &RawOp::Read { fd, buf: buf_at, len: 5, offset: 0 }) };
@@ -390,7 +394,7 @@ mod tests {
             return;
         }
         fork::watch();
-        let (mut threads, mut source, [key]) = (Threads::new(1, wake()), Source::new(), keys());
+        let (mut threads, mut source, [key]) = (Threads::new(1, waker()), Source::new(), keys());
         // SAFETY: as for those that are busy.
         unsafe { threads.start(key, &source.read()) };
         let locks = (threads.pool.lock(), threads.outbox.lock());

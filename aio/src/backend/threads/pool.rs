@@ -2,21 +2,19 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use rustix::io::retry_on_intr;
-
 use crate::backend::{Answered, syscall};
 use crate::error::Cause;
 use crate::fork;
 use crate::key::Key;
 use crate::op::RawOp;
+use crate::sys::without_signals;
+use crate::waker::Waker;
 
 /// What a thread's stack has: room for a system call, and for a program's thread-local variables,
 /// which lie on it too. Where these need more, std takes more.
@@ -40,13 +38,13 @@ pub struct News {
     is_awaited: bool,
     /// It is the ring's: a thread that has just answered may have the outbox a moment longer, and
     /// must not keep the descriptor open.
-    pub wake: Option<Arc<OwnedFd>>,
+    pub waker: Option<Waker>,
 }
 
 impl Outbox {
-    /// Empty; `wake` is written to when the first answer is put into it.
-    pub fn new(wake: Arc<OwnedFd>) -> Outbox {
-        let news = News { done: Vec::new(), is_awaited: false, wake: Some(wake) };
+    /// Empty; `waker` is used when the first answer is put into it.
+    pub fn new(waker: Waker) -> Outbox {
+        let news = News { done: Vec::new(), is_awaited: false, waker: Some(waker) };
         Outbox { news: Mutex::new(news), awaited: Condvar::new() }
     }
 
@@ -65,7 +63,7 @@ impl Outbox {
         while news.done.len() < count {
             news = self.awaited.wait(news).expect(NO_PANIC);
         }
-        news.wake = None;
+        news.waker = None;
     }
 
     /// What is in it.
@@ -76,10 +74,9 @@ impl Outbox {
     fn put(&self, answered: Answered) {
         let mut news = self.lock();
         if news.done.is_empty()
-            && let Some(wake) = &news.wake
+            && let Some(waker) = &news.waker
         {
-            // It can fail only where the count is at its end, and then it need not be written to.
-            let _ = retry_on_intr(|| rustix::io::write(wake, &1u64.to_ne_bytes()));
+            waker.wake();
         }
         news.done.push(answered);
         let is_awaited = news.is_awaited;
@@ -189,13 +186,10 @@ impl Pool {
     }
 
     /// Starts a thread on which no signal is delivered: the program's handlers run on threads that
-    /// it knows. It inherits that, so that there is no moment in which one could be.
+    /// it knows.
     fn spawn(&'static self) -> io::Result<()> {
-        let before = change_signal_mask(&all_signals());
         let thread = thread::Builder::new().name("corio-io".into()).stack_size(self.stack_bytes);
-        let spawned = thread.spawn(|| self.serve());
-        change_signal_mask(&before);
-        spawned.map(drop)
+        without_signals(|| thread.spawn(|| self.serve())).map(drop)
     }
 
     /// What a thread does, from its start to its end.
@@ -219,22 +213,4 @@ impl Pool {
             }
         }
     }
-}
-
-fn all_signals() -> libc::sigset_t {
-    let mut signals = MaybeUninit::uninit();
-    // SAFETY: the set is a local that is written to.
-    unsafe { libc::sigfillset(signals.as_mut_ptr()) };
-    // SAFETY: it has been filled, which can't fail.
-    unsafe { signals.assume_init() }
-}
-
-/// Blocks these signals, and no others, in this thread; yields which ones were blocked before.
-fn change_signal_mask(signals: &libc::sigset_t) -> libc::sigset_t {
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: one set is read, the other one a local that is written to.
-    let failed = unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, signals, before.as_mut_ptr()) };
-    assert_eq!(failed, 0, "the mask can be changed");
-    // SAFETY: it has been written, as the call did not fail.
-    unsafe { before.assume_init() }
 }

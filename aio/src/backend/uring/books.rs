@@ -66,6 +66,7 @@ impl Books {
 
     /// Notes that the kernel is about to have an operation, the next one of its chain; says
     /// whether it is quiet.
+    #[inline]
     pub fn note(
         &mut self,
         key: Key,
@@ -99,9 +100,19 @@ impl Books {
         quiet.is_some()
     }
 
+    /// Whether operations are to be asked again to stop.
+    pub fn is_any_overdue(&self) -> bool {
+        !self.overdue.is_empty()
+    }
+
     /// Takes the operations that are to be asked again to stop.
     pub fn overdue(&mut self) -> impl Iterator<Item = Key> {
         self.overdue.drain(..)
+    }
+
+    /// Whether the next operation starts a new chain.
+    pub fn is_at_head(&self) -> bool {
+        self.last == Key::NONE
     }
 
     /// The next operation starts a new chain.
@@ -145,6 +156,10 @@ impl Books {
     pub fn complete(&mut self, key: Key, result: i32, answered: &mut VecDeque<Answered>) {
         debug_assert!(self.is_pending(key), "a key is reported once");
         let op = self.started[key.slot()];
+        if op.before == Key::NONE && op.after == Key::NONE && op.kind != OpKind::Cancel {
+            self.answer(key, answer(op.kind, result), answered);
+            return;
+        }
         let mut first = key;
         while self.is_silent(self.started[first.slot()].before) {
             first = self.started[first.slot()].before;
@@ -234,7 +249,15 @@ fn only_success(op: &RawOp) -> Option<u32> {
 const ERESTARTSYS: i32 = 512;
 
 /// What a completion says.
+#[inline]
 fn answer(kind: OpKind, result: i32) -> Result<u32, Cause> {
+    match result {
+        0.. if kind != OpKind::LinkTimeout => Ok(result as u32),
+        _ => rare_answer(kind, result),
+    }
+}
+
+fn rare_answer(kind: OpKind, result: i32) -> Result<u32, Cause> {
     match (kind, -result) {
         // It counts what it stopped, if that waited for a futex or a process.
         (OpKind::LinkTimeout, ..=-1) => Err(Cause::Expired),

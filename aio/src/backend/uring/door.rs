@@ -3,6 +3,9 @@
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
+use std::time::Duration;
+
+use crate::op::Timespec;
 
 /// How often a ring is entered before its descriptor is registered: one that lives shorter would
 /// not earn the call back.
@@ -14,6 +17,7 @@ const ANY_SLOT: u32 = u32::MAX;
 
 /// Lets the kernel work off completions, also where nobody waits for any.
 const GET_EVENTS: libc::c_long = 1;
+const EXTENDED_ARGUMENT: libc::c_long = 1 << 3;
 const REGISTERED_RING: libc::c_long = 1 << 4;
 
 /// How a ring is entered. It belongs to the thread of its ring.
@@ -35,38 +39,51 @@ struct Update {
     ring: u64,
 }
 
+/// `struct io_uring_getevents_arg`
+#[repr(C)]
+struct Wait {
+    signals: u64,
+    signals_len: u32,
+    reserved: u32,
+    timeout: *const Timespec,
+}
+
 impl Door {
     /// The way into `ring`, which stays open as long as this is used.
     pub fn new(ring: RawFd) -> Door {
         Door { ring, calls_left: CALLS_BEFORE, slot: None }
     }
 
-    /// Submits `count` entries and waits for `want` completions; yields how many were submitted.
-    pub fn enter(&mut self, count: usize, want: usize) -> io::Result<usize> {
+    /// Submits `count` entries and waits for `want` completions, as long as `patience` (`None`: for
+    /// ever); yields how many were submitted. That the time is up is `ETIME`, if nothing was.
+    pub fn enter(
+        &mut self,
+        count: usize,
+        want: usize,
+        patience: Option<Duration>,
+    ) -> io::Result<usize> {
         if self.calls_left > 0 {
             self.calls_left -= 1;
             if self.calls_left == 0 {
                 self.slot = self.register();
             }
         }
-        let (ring, flags) = match self.slot {
+        let (ring, mut flags) = match self.slot {
             Some(slot) => (slot as libc::c_long, GET_EVENTS | REGISTERED_RING),
             None => (self.ring as libc::c_long, GET_EVENTS),
         };
+        let timeout = Timespec::new(patience.unwrap_or_default());
+        let wait = Wait { signals: 0, signals_len: 0, reserved: 0, timeout: &timeout };
+        let (mut argument, mut len) = (ptr::null(), 0);
+        if patience.is_some() {
+            flags |= EXTENDED_ARGUMENT;
+            (argument, len) = (&raw const wait, size_of::<Wait>());
+        }
         let (count, want) = (count as libc::c_long, want as libc::c_long);
-        // SAFETY: no argument is passed; that what the entries name stays in place is promised to
-        // who put them into the queue.
-        let submitted = unsafe {
-            libc::syscall(
-                libc::SYS_io_uring_enter,
-                ring,
-                count,
-                want,
-                flags,
-                ptr::null::<()>(),
-                0usize,
-            )
-        };
+        let enter = libc::SYS_io_uring_enter;
+        // SAFETY: the argument is null, or outlives the call; that what the entries name stays in
+        // place is promised to who put them into the queue.
+        let submitted = unsafe { libc::syscall(enter, ring, count, want, flags, argument, len) };
         usize::try_from(submitted).map_err(|_| io::Error::last_os_error())
     }
 

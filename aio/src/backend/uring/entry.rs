@@ -108,6 +108,7 @@ pub fn of(op: &RawOp, link: Link) -> Entry {
         }
         // They are plain calls, and do not come here.
         RawOp::GetOption { .. } | RawOp::SetOption { .. } => Nop::new().build(),
+        RawOp::ChildExit { child } => PollAdd::new(Fd(child), libc::POLLIN as u32).build(), // 5.1
         RawOp::WaitId { pidfd, info, options } => {
             WaitId::new(libc::P_PIDFD, pidfd as libc::id_t, options).infop(info).build() // 6.7
         }
@@ -124,6 +125,9 @@ pub fn of(op: &RawOp, link: Link) -> Entry {
         RawOp::LinkTimeout { after } => LinkTimeout::new(after.cast()).build(), // 5.5
         RawOp::Cancel { target, .. } => cancel(target),                         // 5.5
         RawOp::Poll { fd, events } => PollAdd::new(Fd(fd), events).build(),     // 5.1
+        RawOp::NotifyEvent { .. } | RawOp::WaitEvent { .. } => {
+            unreachable!("event sources are written and read here")
+        }
     }
 }
 
@@ -148,11 +152,17 @@ pub fn moment() -> Entry {
     Timeout::new(&MOMENT).flags(TimeoutFlags::ETIME_SUCCESS).build()
 }
 
+/// Reports each time that `fd` becomes readable, and at once if it is, until it says that there is
+/// no more to come: Linux 5.13.
+pub fn each_readable(fd: RawHandle) -> Entry {
+    PollAdd::new(Fd(fd), libc::POLLIN as u32).multi(true).build()
+}
+
 /// The opcode that the kernel must know for operations of this kind; `None` if it has none, and
 /// they are plain calls.
 pub const fn opcode(kind: OpKind) -> Option<u8> {
     Some(match kind {
-        OpKind::Nop => Nop::CODE,
+        OpKind::Nop | OpKind::CloseEventSource => Nop::CODE,
         OpKind::Read | OpKind::ReadTty | OpKind::WaitEventSource => Read::CODE,
         OpKind::Write | OpKind::NotifyEventSource => Write::CODE,
         OpKind::Fsync => Fsync::CODE,
@@ -172,7 +182,7 @@ pub const fn opcode(kind: OpKind) -> Option<u8> {
         OpKind::MkdirAt => MkDirAt::CODE,
         OpKind::SymlinkAt => SymlinkAt::CODE,
         OpKind::LinkAt => LinkAt::CODE,
-        OpKind::Close | OpKind::CloseEventSource => Close::CODE,
+        OpKind::Close => Close::CODE,
         OpKind::Socket => Socket::CODE,
         OpKind::Bind => Bind::CODE,
         OpKind::Listen => Listen::CODE,

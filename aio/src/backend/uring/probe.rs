@@ -10,7 +10,10 @@ use io_uring::{Builder, IoUring, Probe};
 use super::entry;
 use crate::backend::syscall;
 use crate::error::{Cause, Error};
+use crate::handle::RawHandle;
 use crate::kind::{Kinds, OpKind};
+use crate::op::RawOp;
+use crate::sys::c;
 
 /// A way to set a ring up, and the name under which it can be [masked](is_masked).
 type Way = (&'static str, fn(&mut Builder));
@@ -37,6 +40,20 @@ const WAYS: [Way; 4] = [
 fn defer(builder: &mut Builder) {
     builder.setup_clamp().setup_submit_all();
     builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+}
+
+/// Whether what `socket` sends need not be copied: TCP and UDP over IP.
+pub fn sends_without_copy(socket: RawHandle) -> bool {
+    let option = |name| {
+        let mut value = 0i32;
+        let bytes = (&raw mut value).cast();
+        let op = RawOp::GetOption { fd: socket, level: c::SOL_SOCKET, name, value: bytes, len: 4 };
+        // SAFETY: the value is as long as said, and outlives the call.
+        let result = unsafe { syscall::call(&op) };
+        (result == Some(Ok(4))).then_some(value)
+    };
+    matches!(option(c::SO_DOMAIN), Some(c::AF_INET | c::AF_INET6))
+        && matches!(option(c::SO_PROTOCOL), Some(c::IPPROTO_TCP | c::IPPROTO_UDP))
 }
 
 /// Sets a ring up in the best way that the kernel knows; also says whether that is new enough to
