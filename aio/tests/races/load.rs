@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{Read, Write, pipe};
+use std::panic::resume_unwind;
 use std::process::abort;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -35,34 +36,47 @@ impl Drop for Stop<'_> {
 /// through.
 pub fn on_each_backend(
     name: &str,
-    race: impl Fn(&mut Dynamic, &mut dyn Iterator<Item = usize>) -> String,
+    race: impl Fn(&mut Dynamic, &mut dyn Iterator<Item = usize>) -> String + Sync,
 ) {
     let _one_at_a_time = ONE_AT_A_TIME.lock();
     let rounds = env::var("CORIO_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     // Old kernels have no io_uring.
     let best = corio_aio::backend().unwrap().name();
+    for backend in Kind::CANDIDATES.iter().copied().skip_while(|backend| backend.name() != best) {
+        // A thread that is joined has let go of its own ring, too.
+        let count = || count(name, backend, rounds, &race);
+        thread::scope(|scope| scope.spawn(count).join())
+            .unwrap_or_else(|panic| resume_unwind(panic));
+    }
+}
+
+/// Runs `race` on one backend, beside load, and counts the descriptors.
+fn count(
+    name: &str,
+    backend: Kind,
+    rounds: usize,
+    race: impl Fn(&mut Dynamic, &mut dyn Iterator<Item = usize>) -> String,
+) {
     // Some systems' sockets are made by the thread's own ring, which is kept.
     corio_aio::single(op::nop()).unwrap();
-    for backend in Kind::CANDIDATES.iter().copied().skip_while(|backend| backend.name() != best) {
-        let before = open_descriptors();
-        let (round, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let report = thread::scope(|scope| {
-            scope.spawn(|| make_load(&is_over));
-            scope.spawn(|| watch(&round, &is_over, &format!("{name} on {backend}")));
-            let _stop = Stop(&is_over);
-            let options = Options { backend: Some(backend), ..Options::default() };
-            let mut ring = Dynamic::with_options(64, options).unwrap();
-            let mut counted = (0..rounds).inspect(|number| round.store(*number, Relaxed));
-            race(&mut ring, &mut counted)
-        });
-        // What another thread is about to close is no leak.
-        let patience = Instant::now() + Duration::from_secs(1);
-        while open_descriptors() > before && Instant::now() < patience {
-            thread::yield_now();
-        }
-        assert_eq!(open_descriptors(), before, "{name} on {backend}: descriptors");
-        println!("{name} on {backend}: {rounds} rounds{report}");
+    let before = open_descriptors();
+    let (round, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let report = thread::scope(|scope| {
+        scope.spawn(|| make_load(&is_over));
+        scope.spawn(|| watch(&round, &is_over, &format!("{name} on {backend}")));
+        let _stop = Stop(&is_over);
+        let options = Options { backend: Some(backend), ..Options::default() };
+        let mut ring = Dynamic::with_options(64, options).unwrap();
+        let mut counted = (0..rounds).inspect(|number| round.store(*number, Relaxed));
+        race(&mut ring, &mut counted)
+    });
+    // What another thread is about to close is no leak.
+    let patience = Instant::now() + Duration::from_secs(1);
+    while open_descriptors() > before && Instant::now() < patience {
+        thread::yield_now();
     }
+    assert_eq!(open_descriptors(), before, "{name} on {backend}: descriptors");
+    println!("{name} on {backend}: {rounds} rounds{report}");
 }
 
 /// Keeps a processor busy with making, using and closing pipes: their descriptors take the numbers
