@@ -17,9 +17,21 @@ prepare() {
 
 emulated() {
     begin "$target" "qemu's user mode"
-    need qemu-user-static
     prepare
-    run env CORIO_ROUNDS=1000 "$here/emulated"
+    run env CORIO_ROUNDS=1000 "$here/emulated" "$(emulator)"
+}
+
+# Prints where the emulator is. It is a newer one than that of older Debians, which keeps books of
+# each page of the addresses that a scheduler reserves.
+emulator() {
+    local unpacked
+    if [ ! -e "$kept/qemu-aarch64" ]; then
+        unpacked=$(mktemp -d "$kept/qemu.XXXX")
+        unpack "$suite" "$(dpkg --print-architecture)" qemu-user "$unpacked"
+        mv "$unpacked/usr/bin/qemu-aarch64" "$kept/"
+        rm -r "$unpacked"
+    fi
+    echo "$kept/qemu-aarch64"
 }
 
 machine() {

@@ -92,10 +92,11 @@ source_of_std() {
 }
 
 # From here on, cargo and rustc are those of a copy of the toolchain, to which standard libraries
-# of other systems are added. Most of it are hard links: it takes next to no room.
+# of other systems are added, which a package of no contents has built: $standard. Most of the copy
+# are hard links: it takes next to no room.
 use_toolchain() {
     local source
-    toolchain=$kept/rust-$release/toolchain
+    toolchain=$kept/rust-$release/toolchain standard=$kept/rust-$release/std
     if [ ! -e "$toolchain/is-whole" ]; then
         source=$(source_of_std)
         rm -rf "$toolchain"
@@ -108,6 +109,11 @@ use_toolchain() {
             cp -a "$source" "$toolchain/lib/rustlib/src/rust/library"
         touch "$toolchain/is-whole"
     fi
+    if [ ! -e "$standard/src/lib.rs" ]; then
+        mkdir -p "$standard/src"
+        printf '[package]\nname = "of-all"\nedition = "2024"\n[workspace]\n' >"$standard/Cargo.toml"
+        : >"$standard/src/lib.rs"
+    fi
     # rustup's cargo obeys the variable, and where there is no rustup the path does it.
     export RUSTUP_TOOLCHAIN=$toolchain PATH=$toolchain/bin:$PATH
 }
@@ -116,8 +122,9 @@ use_toolchain() {
 # then on an ordinary `cargo build --target` does. For `check`, what clippy needs is enough; `full`
 # can be linked, too.
 std_for() { # check|full TARGET
-    local folder=$kept/rust-$release/std library command profile
+    local built library command profile
     use_toolchain
+    built=$standard/target-$1
     library=$toolchain/lib/rustlib/$2/lib
     [ ! -e "$library/is-full" ] || return 0
     [ "$1" = full ] || [ ! -e "$library/is-check" ] || return 0
@@ -126,21 +133,19 @@ std_for() { # check|full TARGET
     full) command=(build --release) profile=release ;;
     check) command=(check) profile=debug ;;
     esac
-    mkdir -p "$folder/src" "$library"
-    printf '[package]\nname = "of-all"\nedition = "2024"\n[workspace]\n' >"$folder/Cargo.toml"
-    : >"$folder/src/lib.rs"
-    (cd "$folder" && env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS -u CARGO_BUILD_TARGET \
-        RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$folder/target" \
+    mkdir -p "$library"
+    (cd "$standard" && env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS -u CARGO_BUILD_TARGET \
+        RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$built" \
         CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_DEV_DEBUG=0 \
         cargo --quiet "${command[@]}" \
         -Zbuild-std=std,panic_abort,panic_unwind,proc_macro,test --target "$2")
     rm -f "$library"/*.rlib "$library"/*.rmeta
     case $1 in
-    full) cp "$folder/target/$2/$profile"/deps/*.rlib "$library/" ;;
-    check) cp "$folder/target/$2/$profile"/deps/*.rmeta "$library/" ;;
+    full) cp "$built/$2/$profile"/deps/*.rlib "$library/" ;;
+    check) cp "$built/$2/$profile"/deps/*.rmeta "$library/" ;;
     esac
     rm -f "$library"/libof_all-*
-    rm -r "$folder/target/$2"
+    rm -r "$built/$2"
     touch "$library/is-$1"
     # Cargo does not notice that what was built before does not fit any more.
     rm -rf "$(target_directory)/$2"
