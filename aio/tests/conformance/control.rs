@@ -253,6 +253,8 @@ fn a_poll_tells_what_is_ready(scene: &mut Scene) -> Kept {
     let (ours, theirs) = scene.pair();
     give(&theirs, b"now");
     let both = Events::READABLE | Events::WRITABLE;
+    // On its way, where another thread carries it.
+    assert_eq!(aio::single(op::poll(&ours, Events::READABLE))?, Events::READABLE);
     assert_eq!(aio::single(op::poll(&ours, both))?, both);
     assert_eq!(aio::single(op::poll(&theirs, both))?, Events::WRITABLE);
     Ok(())

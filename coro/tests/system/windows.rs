@@ -6,7 +6,7 @@ use std::os::windows::io::AsRawSocket;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
-use std::{mem, ptr, slice};
+use std::{mem, ptr, slice, thread};
 
 use windows_sys::Wdk::System::SystemInformation::NtQuerySystemInformation;
 use windows_sys::Win32::Foundation::{
@@ -57,8 +57,12 @@ pub fn raw(socket: &Stream) -> i32 {
     socket.as_raw_socket() as i32
 }
 
-/// How many handles this process has open.
+/// How many handles this process has open, once the threads that make calls for rings have ended:
+/// a system may keep an event for each thread that has used a socket (Wine does).
 pub fn descriptors() -> usize {
+    while threads("corio-io") < threads("\0") {
+        thread::sleep(Duration::from_millis(50));
+    }
     /// `SystemExtendedHandleInformation`: two words, of which the first is how many entries follow.
     const ALL_HANDLES: i32 = 64;
     /// Five words each; the second says whose handle it is.
@@ -82,18 +86,18 @@ pub fn threads(but: &str) -> Option<usize> {
     // SAFETY: the call takes numbers only.
     let snapshot = unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0) };
     // SAFETY: it is numbers.
-    let mut thread: THREADENTRY32 = unsafe { mem::zeroed() };
-    thread.dwSize = size_of_val(&thread) as u32;
+    let mut entry: THREADENTRY32 = unsafe { mem::zeroed() };
+    entry.dwSize = size_of_val(&entry) as u32;
     let mut count = 0;
-    // SAFETY: the snapshot is ours; the call writes to `thread` only.
-    let mut is_one = unsafe { Thread32First(snapshot, &raw mut thread) } != 0;
+    // SAFETY: the snapshot is ours; the call writes to `entry` only.
+    let mut is_one = unsafe { Thread32First(snapshot, &raw mut entry) } != 0;
     while is_one {
-        let is_ours = thread.th32OwnerProcessID == std::process::id();
-        if is_ours && name(thread.th32ThreadID).is_none_or(|name| !name.starts_with(but)) {
+        let is_ours = entry.th32OwnerProcessID == std::process::id();
+        if is_ours && name(entry.th32ThreadID).is_none_or(|name| !name.starts_with(but)) {
             count += 1;
         }
         // SAFETY: as above.
-        is_one = unsafe { Thread32Next(snapshot, &raw mut thread) } != 0;
+        is_one = unsafe { Thread32Next(snapshot, &raw mut entry) } != 0;
     }
     // SAFETY: it is ours, and not used any more.
     unsafe { CloseHandle(snapshot) };
