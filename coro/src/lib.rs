@@ -109,14 +109,14 @@ pub use future::block_on;
 pub use handle::{Handle, JoinHandle, handle};
 pub use info::{Pending, TaskInfo, TaskState};
 pub use job::CancellationToken;
-pub use options::SpawnOptions;
+pub use options::{Options, SpawnOptions};
 pub use pool::{PoolOptions, ThreadPool, blocking};
 pub use race::{Race, Racers, race};
 pub use runtime::{
     Runtime, RuntimeHandle, RuntimeOptions, ShutdownReport, Straggler, worker_index,
 };
 pub use scheduler::{current, is_canceled, park, tasks, with_stack, yield_now};
-pub use scope::{Options, Scheduler, Scope, run, scope, spawn, spawn_with};
+pub use scope::{Scheduler, Scope, run, scope, spawn, spawn_with};
 pub use stack::{Guards, OwnStack as Stack};
 pub use sync::ResetEvent;
 pub use task::{Canceled, JoinError, Task, TaskRef};

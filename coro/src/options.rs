@@ -1,8 +1,50 @@
-//! How a task is set up that is more than its closure.
+//! How schedulers are set up, and tasks that are more than their closure.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
-use crate::stack::OwnStack;
+use corio_aio as aio;
+
+use crate::stack::{Guards, OwnStack};
+
+/// How a scheduler is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How its ring is.
+    pub ring: aio::Options,
+    /// How many bytes of address space a task's stack takes, beside its guard page: rounded up to
+    /// whole pages and to 16 KiB. Memory is taken only as far down as the task has ever been.
+    ///
+    /// A task that needs more ends the process, with a report that names it; see
+    /// [`with_stack`](crate::with_stack).
+    pub stack_size: usize,
+    /// How many stacks keep their memory while no task runs on them, at most: so many of the usual
+    /// size, and half as many of each other one that was asked for. Of those beyond, the system
+    /// gets the memory back, many at once: of the usual size when they have been idle for a second
+    /// or two, as long as the scheduler runs, and of others at once. A task that starts on one of
+    /// those pays for the page faults again.
+    pub idle_stacks: usize,
+    /// How the page below each stack is made one that can't be touched.
+    pub guards: Guards,
+    /// How long a scheduler that has nothing to do looks for what other threads leave, before it
+    /// sleeps for that: a wake that comes meanwhile takes a fraction of a microsecond, and makes
+    /// no call of the OS; the end of a sleep takes up to tens of microseconds. Where looks are in
+    /// vain they become rare, and where there is a single processor there are none. What it has
+    /// queued is handed to the OS before, and looked for after. Zero: it sleeps at once.
+    pub spin: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            ring: aio::Options::DEFAULT,
+            stack_size: 256 * 1024,
+            idle_stacks: 1024,
+            guards: Guards::Batched,
+            spin: Duration::from_micros(25),
+        }
+    }
+}
 
 /// How a task is set up, for [`Scope::spawn_with`](crate::Scope::spawn_with) and its like.
 ///

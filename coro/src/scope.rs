@@ -12,43 +12,10 @@ use corio_aio::{Mode, OwnedDescriptor};
 
 use crate::handle::Handle;
 use crate::info::TaskInfo;
-use crate::options::SpawnOptions;
+use crate::options::{Options, SpawnOptions};
 use crate::scheduler::{self, Core};
 use crate::scope_record::{ScopePointer, ScopeRecord};
-use crate::stack::Guards;
 use crate::task::{Task, TaskRef};
-
-/// How a scheduler is set up.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// How its ring is.
-    pub ring: aio::Options,
-    /// How many bytes of address space a task's stack takes, beside its guard page: rounded up to
-    /// whole pages and to 16 KiB. Memory is taken only as far down as the task has ever been.
-    ///
-    /// A task that needs more ends the process, with a report that names it; see
-    /// [`with_stack`](crate::with_stack).
-    pub stack_size: usize,
-    /// How many stacks keep their memory while no task runs on them, at most: so many of the usual
-    /// size, and half as many of each other one that was asked for. Of those beyond, the system
-    /// gets the memory back, many at once: of the usual size when they have been idle for a second
-    /// or two, as long as the scheduler runs, and of others at once. A task that starts on one of
-    /// those pays for the page faults again.
-    pub idle_stacks: usize,
-    /// How the page below each stack is made one that can't be touched.
-    pub guards: Guards,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            ring: aio::Options::DEFAULT,
-            stack_size: 256 * 1024,
-            idle_stacks: 1024,
-            guards: Guards::Batched,
-        }
-    }
-}
 
 /// Where tasks are spawned that may borrow from outside of the [`scope()`] call.
 #[derive(Debug)]

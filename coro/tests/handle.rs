@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use corio::aio::op;
+use corio::sync::Queue;
 use corio::{
     Handle, JoinError, JoinHandle, Options, Scheduler, SpawnOptions, block_on, handle, io, run,
     scope, spawn, yield_now,
@@ -38,6 +39,43 @@ fn with_scheduler<R>(f: impl FnOnce(Handle) -> R) -> R {
         stopped.join().unwrap();
         result
     })
+}
+
+/// How many calls of the OS a scheduler makes that answers another one 1,000 times, where both look
+/// for mail for so long before they sleep.
+fn calls_of_a_conversation(spin: Duration) -> u64 {
+    let options = Options { spin, ..Options::default() };
+    let (there, back) = (Queue::bounded(1), Queue::bounded(1));
+    let count = |work: &dyn Fn()| {
+        Scheduler::with(options, |scheduler| {
+            scheduler.spawn(work).unwrap().join().unwrap();
+            scheduler.traffic().calls
+        })
+    };
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            count(&|| {
+                while let Ok(number) = there.recv() {
+                    back.send(number).unwrap();
+                }
+            })
+        });
+        let calls = count(&|| {
+            for number in 0..1_000 {
+                there.send(number).unwrap();
+                assert_eq!(back.recv(), Ok(number));
+            }
+            there.close();
+        });
+        calls.unwrap()
+    })
+}
+
+#[test]
+fn what_comes_while_a_scheduler_looks_for_it_takes_no_call() {
+    let is_alone = thread::available_parallelism().unwrap().get() == 1;
+    assert_eq!(calls_of_a_conversation(Duration::from_secs(10)) == 0, !is_alone);
+    assert!(calls_of_a_conversation(Duration::ZERO) > 0);
 }
 
 #[test]

@@ -88,12 +88,10 @@ const TABLES: Tables = Tables {
         &["guide"],
     ],
     // A task's handle and its scheduler are two sides of one thing, and so are the books on a task
-    // and on its scope; a scheduler is set up with the options of the call that it lives in, and
-    // says how a wait has ended, and starts jobs.
+    // and on its scope; a scheduler says how a wait has ended, and starts jobs.
     exceptions: &[
         ("task", "scheduler"),
         ("scope_record", "record"),
-        ("scheduler", "scope"),
         ("scheduler", "park"),
         ("scheduler", "job"),
     ],

@@ -16,10 +16,9 @@ use corio_aio::key::Key;
 
 use crate::handle::JoinHandle;
 use crate::job::Job;
-use crate::options::SpawnOptions;
+use crate::options::{Options, SpawnOptions};
 use crate::park::Unparker;
 use crate::scheduler::{Bell, Letter, Mailbox, Workers};
-use crate::scope::Options;
 
 pub use shutdown::{ShutdownReport, Straggler};
 pub use worker::worker_index;

@@ -10,6 +10,7 @@ pub(crate) mod mailbox;
 mod ready;
 mod region;
 mod remote;
+mod spin;
 mod team;
 mod turn;
 mod wait;
@@ -34,9 +35,9 @@ use remote::Remote;
 pub(crate) use remote::{Bell, PostBox, Workers};
 
 use crate::info::TaskInfo;
+use crate::options::Options;
 use crate::park::Parked;
 use crate::record::{RecordPointer, Wait};
-use crate::scope::Options;
 use crate::scope_record::ScopePointer;
 use crate::stack::{Pool, watch};
 use crate::task::{Canceled, TaskRef};
@@ -306,7 +307,7 @@ impl Core {
             ended: Cell::new(0),
             now: Cell::new(Instant::now()),
             deadlock: RefCell::new(None),
-            remote: Remote::default(),
+            remote: Remote::new(options.spin),
             parent: current_core(),
             // The other half of those that keep their memory has workers.
             stacks: RefCell::new(Pool::new(

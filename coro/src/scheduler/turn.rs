@@ -44,6 +44,9 @@ impl Core {
             }
             return Err(io::Error::new(io::ErrorKind::Deadlock, self.list_waits()));
         }
+        if is_idle && mode == Mode::Blocking && self.linger(has_operations) {
+            return Ok(());
+        }
         let falls_asleep = is_idle && (mode == Mode::Blocking || is_polled);
         let may_sleep = falls_asleep && self.fall_asleep();
         let mode = if may_sleep { mode } else { Mode::NonBlocking };
@@ -67,7 +70,7 @@ impl Core {
         Ok(())
     }
 
-    fn wait_as(&self, mode: Mode) {
+    pub(super) fn wait_as(&self, mode: Mode) {
         if let Err(error) = self.ring.borrow_mut().wait(mode) {
             guard::abort(&error);
         }
