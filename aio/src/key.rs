@@ -1,5 +1,6 @@
 //! Keys that never name two things: a slot and its generation, and the table they index.
 
+use crate::prefetch::prefetch;
 use std::{fmt, mem};
 
 /// Names one value of a [`Slots`] table, and after it is gone nothing else, ever.
@@ -124,7 +125,10 @@ impl<T> Slots<T> {
         let State::Free { next } = entry.state else { unreachable!("free slots hold no value") };
         self.first_free = next;
         entry.state = State::Held(value);
-        Key::new(slot, entry.generation)
+        let key = Key::new(slot, entry.generation);
+        // It may be anywhere.
+        prefetch(self.entries.as_ptr().wrapping_add(next as usize));
+        key
     }
 
     /// The value of `key`, unless it was removed.

@@ -48,6 +48,9 @@ mod immediate;
 pub mod key;
 mod kind;
 pub mod op;
+#[doc(hidden)]
+#[expect(unsafe_code, reason = "gives the processor a hint")]
+pub mod prefetch;
 #[expect(unsafe_code, reason = "passes the contract of the backend on")]
 pub mod ring;
 pub mod scripted;

@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use corio_aio::guard::NoUnwind;
 use corio_aio::key::Key;
+use corio_aio::prefetch::prefetch;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use crate::fiber::Fiber;
@@ -183,6 +184,17 @@ impl Deref for RecordPointer {
 }
 
 impl RecordPointer {
+    /// Has the processor bring the books near, and the frames below them that a task resumes with.
+    #[inline]
+    pub fn prefetch(self) {
+        const LINE: usize = 64;
+        const FRAMES: usize = 6 * LINE;
+        let start = self.0.as_ptr().cast::<u8>().wrapping_sub(FRAMES);
+        for offset in (0..FRAMES + size_of::<Record>()).step_by(LINE) {
+            prefetch(start.wrapping_add(offset));
+        }
+    }
+
     /// Has a worker on `stack`, with its books at the top of that.
     pub fn hire(
         mut stack: Stack,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::mem;
 
 use crate::key::Key;
+use crate::prefetch::prefetch;
 
 /// Deadlines, in nanoseconds on a clock of the caller's that never goes back, each under a key.
 ///
@@ -142,6 +143,10 @@ impl Timers {
     pub fn pop_due(&mut self, now: u64) -> Option<Key> {
         loop {
             while let Some(key) = self.due.pop_front() {
+                // Far from each other in memory.
+                if let Some(later) = self.due.get(3) {
+                    prefetch(self.keys.as_ptr().wrapping_add(later.slot()));
+                }
                 self.stored -= 1;
                 if self.take(key) {
                     return Some(key);

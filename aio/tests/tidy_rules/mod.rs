@@ -181,13 +181,22 @@ pub fn unsafe_code_elsewhere(tables: &Tables) -> Vec<String> {
     compare("holds unsafe code", found, tables.holds_unsafe)
 }
 
-/// Which system this is, is asked in the files of the table.
+/// Which system and processor this is, is asked in the files of the table.
 pub fn questions_for_the_system_elsewhere(tables: &Tables) -> Vec<String> {
-    let words = ["target_os", "target_family", "target_env", "unix", "windows", "wasi", "feature"];
+    const WORDS: [&str; 8] = [
+        "target_os",
+        "target_family",
+        "target_env",
+        "target_arch",
+        "unix",
+        "windows",
+        "wasi",
+        "feature",
+    ];
     let asks = |source: &Source| {
         source.code().any(|(_, code)| {
             let is_cfg = has_word(&code, "cfg") || has_word(&code, "cfg_attr");
-            is_cfg && words.iter().any(|word| has_word(&code, word))
+            is_cfg && WORDS.iter().any(|word| has_word(&code, word))
         })
     };
     let found = sources(tables).into_iter().filter(Source::is_rust).filter(asks);

@@ -36,7 +36,12 @@ impl Idle {
     pub fn pop(&self) -> Option<RecordPointer> {
         let newest = self.newest.get()?;
         let count = self.count.get() - 1;
-        self.newest.set(newest.behind.get());
+        let next = newest.behind.get();
+        self.newest.set(next);
+        if let Some(next) = next {
+            // It comes near while this one gets its task.
+            next.prefetch();
+        }
         self.count.set(count);
         self.lowest.set(self.lowest.get().min(count));
         Some(newest)
