@@ -12,7 +12,7 @@ use corio_aio::op;
 use corio_aio::{Mode, Waker};
 
 use super::mailbox::{self, Letter, Mailbox};
-use super::spin::Spin;
+use super::spin::{Spin, has_processors};
 use super::team::Team;
 use super::{Core, NO_TASK};
 use crate::job::Job;
@@ -356,18 +356,20 @@ impl Core {
     /// is something to do. What is queued is handed over before.
     pub(super) fn linger(&self, has_operations: bool) -> bool {
         let Some(mailbox) = self.remote.mailbox.get() else { return false };
-        if !self.waits_for_others() || !self.remote.spin.is_due() {
+        let spin = &self.remote.spin;
+        if !self.waits_for_others() || !spin.is_due() || !has_processors() {
             return false;
         }
         if has_operations {
             self.wait_as(Mode::NonBlocking);
         }
         let has_completed = self.ring.borrow().has_completed();
-        if !has_completed && !self.remote.spin.look(|| mailbox.has_mail()) {
+        if !has_completed && !spin.look(|| mailbox.has_mail()) {
             return false;
         }
         self.now.set(Instant::now());
         self.note_completed();
+        self.read_mail();
         true
     }
 

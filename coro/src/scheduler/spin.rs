@@ -26,10 +26,8 @@ pub(super) struct Spin {
 }
 
 impl Spin {
-    /// Looks that last no longer than `longest`. Where there is one processor only nothing could
-    /// come meanwhile, and there are none.
-    pub fn new(longest: Duration) -> Spin {
-        let longest = if has_processors() { longest } else { Duration::ZERO };
+    /// Looks that last no longer than `longest`.
+    pub const fn new(longest: Duration) -> Spin {
         Spin { longest, in_vain: Cell::new(0), left_out: Cell::new(0) }
     }
 
@@ -56,8 +54,8 @@ impl Spin {
     }
 }
 
-/// Whether two threads of this process can run at once.
-fn has_processors() -> bool {
+/// Whether two threads of this process can run at once: otherwise nothing comes while one looks.
+pub(super) fn has_processors() -> bool {
     static HAS_PROCESSORS: OnceLock<bool> = OnceLock::new();
     *HAS_PROCESSORS.get_or_init(|| {
         thread::available_parallelism().is_ok_and(|processors| processors.get() > 1)
@@ -70,10 +68,6 @@ mod tests {
 
     const SHORT: Duration = Duration::from_nanos(1);
 
-    fn with(longest: Duration) -> Spin {
-        Spin { longest, in_vain: Cell::new(0), left_out: Cell::new(0) }
-    }
-
     /// How many of so many sleeps have a look, which ends as it is said.
     fn looks(spin: &Spin, sleeps: u32, is_there: bool) -> u32 {
         (0..sleeps).map(|_| u32::from(spin.is_due() && spin.look(|| is_there) == is_there)).sum()
@@ -81,14 +75,14 @@ mod tests {
 
     #[test]
     fn looks_in_vain_become_rare() {
-        let spin = with(SHORT);
+        let spin = Spin::new(SHORT);
         assert_eq!(looks(&spin, 1 + 1 + 2 + 4 + 8 + 16 + 32, false), 7);
         assert_eq!(looks(&spin, 64 * 5, false), 5);
     }
 
     #[test]
     fn a_look_that_finds_something_is_followed_by_the_next() {
-        let spin = with(SHORT);
+        let spin = Spin::new(SHORT);
         assert_eq!(looks(&spin, 1_000, false), 21);
         while !spin.is_due() {}
         assert!(spin.look(|| true));
@@ -99,12 +93,12 @@ mod tests {
     fn a_look_lasts_as_long_as_it_may() {
         let longest = Duration::from_millis(2);
         let start = Instant::now();
-        assert!(!with(longest).look(|| false));
+        assert!(!Spin::new(longest).look(|| false));
         assert!(start.elapsed() >= longest);
     }
 
     #[test]
     fn without_time_there_is_no_look() {
-        assert_eq!(looks(&with(Duration::ZERO), 100, true), 0);
+        assert_eq!(looks(&Spin::new(Duration::ZERO), 100, true), 0);
     }
 }
