@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # All systems of the README's table: each is built, linked and run, as far as that can be here, and
 # the last lines say how that went. With --quick, those that take minutes only, with the tests that
-# say most, and beside them, on another processor, the others are compiled; or the scripts that are
-# named, with their arguments: all.sh musl "aarch64 emulated".
+# say most, and the others are compiled; or the scripts that are named, with their arguments: all.sh
+# musl "aarch64 emulated". What is not run is made beside the others, on another processor.
 #
 # A row that can't be made has failed.
 set -uo pipefail
@@ -11,7 +11,10 @@ exec </dev/null
 
 beside=()
 case ${1:-} in
-'') rows=(musl aarch64 kernels windows freebsd netbsd openbsd darwin wasi) ;;
+'')
+    rows=(musl windows freebsd wasi aarch64 kernels)
+    beside=(netbsd openbsd darwin)
+    ;;
 --quick)
     export CORIO_QUICK=yes
     rows=(musl "aarch64 emulated" "windows in_windows" "freebsd shim check" wasi)

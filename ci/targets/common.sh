@@ -162,8 +162,11 @@ linker() { # TARGET COMMAND: links programs for it
 }
 
 python_package() { # NAME: into an environment of our own; prints the folder of its packages
-    [ -x "$kept/python/bin/python" ] || python3 -m venv "$kept/python" >&2
-    [ -e "$kept/python/has-$1" ] || "$kept/python/bin/pip" install -q "$1" >&2
-    touch "$kept/python/has-$1"
+    (
+        flock 9
+        [ -x "$kept/python/bin/python" ] || python3 -m venv "$kept/python" >&2
+        [ -e "$kept/python/has-$1" ] || "$kept/python/bin/pip" install -q "$1" >&2
+        touch "$kept/python/has-$1"
+    ) 9>"$kept/python.lock"
     echo "$kept"/python/lib/python3*/site-packages
 }
