@@ -49,7 +49,7 @@ pub mod key;
 mod kind;
 pub mod op;
 #[doc(hidden)]
-#[expect(unsafe_code, reason = "gives the processor a hint")]
+#[allow(unsafe_code, reason = "gives some processors a hint")]
 pub mod prefetch;
 #[expect(unsafe_code, reason = "passes the contract of the backend on")]
 pub mod ring;

@@ -198,7 +198,7 @@ static int change(struct kq *q, const struct freebsd_kevent *c) {
         case READ:
         case WRITE:
             fd = fcntl((int)c->ident, F_DUPFD_CLOEXEC, 0);
-            if (fd < 0) return EBADF;
+            if (fd < 0) return errno; /* also that no descriptor is left */
             break;
         case TIMER:
             fd = timerfd_create(c->fflags & 0x10 ? CLOCK_REALTIME : CLOCK_MONOTONIC,
