@@ -2,22 +2,7 @@
 
 /// Types, constants and calls under the names that they have in C.
 pub mod c {
-    pub use libc::*;
-
-    pub use super::super::lacking::{
-        FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE,
-        FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE, MADV_COLD, MADV_HUGEPAGE, MADV_NOHUGEPAGE,
-        MADV_PAGEOUT, MSG_MORE, RENAME_EXCHANGE, RENAME_NOREPLACE, RWF_NOWAIT, SO_PASSCRED,
-        SPLICE_F_MORE, SPLICE_F_MOVE, SPLICE_F_NONBLOCK, SYNC_FILE_RANGE_WAIT_AFTER,
-        SYNC_FILE_RANGE_WAIT_BEFORE, SYNC_FILE_RANGE_WRITE, UIO_MAXIOV, accept4, madvise, preadv2,
-        pwritev2, recv, recvmsg, renameat2, splice, statx, sync_file_range,
-    };
-
-    pub use super::super::files::{
-        AT_EMPTY_PATH, POSIX_FADV_DONTNEED, POSIX_FADV_NOREUSE, POSIX_FADV_NORMAL,
-        POSIX_FADV_RANDOM, POSIX_FADV_SEQUENTIAL, POSIX_FADV_WILLNEED, fallocate, posix_fadvise,
-    };
-
+    pub use super::super::names::*;
     pub use libc::__errno as errno_location;
 
     /// What kind of event a queue watches for.
