@@ -33,6 +33,7 @@ pub(crate) use mailbox::{Letter, Mailbox};
 use ready::Ready;
 use remote::Remote;
 pub(crate) use remote::{Bell, PostBox, Workers};
+use spin::Spin;
 
 use crate::info::TaskInfo;
 use crate::options::Options;
@@ -278,6 +279,7 @@ pub(crate) struct Core {
     deadlock: RefCell<Option<String>>,
     /// What it has to do with other threads.
     remote: Remote,
+    spin: Spin,
     /// The scheduler that was current before.
     parent: *const Core,
     /// Comes last: the stacks outlive all that is on them.
@@ -307,7 +309,8 @@ impl Core {
             ended: Cell::new(0),
             now: Cell::new(Instant::now()),
             deadlock: RefCell::new(None),
-            remote: Remote::new(options.spin),
+            remote: Remote::default(),
+            spin: Spin::new(options.spin),
             parent: current_core(),
             // The other half of those that keep their memory has workers.
             stacks: RefCell::new(Pool::new(

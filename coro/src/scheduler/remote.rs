@@ -12,7 +12,7 @@ use corio_aio::op;
 use corio_aio::{Mode, Waker};
 
 use super::mailbox::{self, Letter, Mailbox};
-use super::spin::{Spin, has_processors};
+use super::spin::has_processors;
 use super::team::Team;
 use super::{Core, NO_TASK};
 use crate::job::Job;
@@ -58,6 +58,7 @@ impl mailbox::Bell for Bell {
 }
 
 /// What a scheduler has to do with other threads.
+#[derive(Default)]
 pub(super) struct Remote {
     mailbox: OnceCell<Arc<PostBox>>,
     /// Those whose jobs it starts when it has none, and its own place among them.
@@ -73,24 +74,6 @@ pub(super) struct Remote {
     runner_awaits_end: Cell<bool>,
     /// Whether the bell is there.
     has_bell: Cell<bool>,
-    spin: Spin,
-}
-
-impl Remote {
-    /// Nothing yet. For mail it looks for so long before it sleeps.
-    pub fn new(spin: Duration) -> Remote {
-        Remote {
-            mailbox: OnceCell::new(),
-            team: OnceCell::new(),
-            letters: Cell::default(),
-            waits: Cell::new(0),
-            runner_waits: Cell::new(false),
-            runner_is_woken: Cell::new(false),
-            runner_awaits_end: Cell::new(false),
-            has_bell: Cell::new(false),
-            spin: Spin::new(spin),
-        }
-    }
 }
 
 impl Drop for Remote {
@@ -352,19 +335,18 @@ impl Core {
         self.remote.mailbox.get().is_some_and(|mailbox| mailbox.has_mail())
     }
 
-    /// Looks for a while whether other threads leave something, if that may pay; says whether there
-    /// is something to do. What is queued is handed over before.
+    /// Looks for a while whether other threads leave something for who waits for that, if it may
+    /// pay; says whether there is something to do. What is queued is handed over before.
     pub(super) fn linger(&self, has_operations: bool) -> bool {
         let Some(mailbox) = self.remote.mailbox.get() else { return false };
-        let spin = &self.remote.spin;
-        if !self.waits_for_others() || !spin.is_due() || !has_processors() {
+        if !self.spin.is_due() || !has_processors() {
             return false;
         }
         if has_operations {
             self.wait_as(Mode::NonBlocking);
         }
         let has_completed = self.ring.borrow().has_completed();
-        if !has_completed && !spin.look(|| mailbox.has_mail()) {
+        if !has_completed && !self.spin.look(|| mailbox.has_mail()) {
             return false;
         }
         self.now.set(Instant::now());

@@ -44,7 +44,7 @@ impl Core {
             }
             return Err(io::Error::new(io::ErrorKind::Deadlock, self.list_waits()));
         }
-        if is_idle && mode == Mode::Blocking && self.linger(has_operations) {
+        if may_be_woken && mode == Mode::Blocking && self.linger(has_operations) {
             return Ok(());
         }
         let falls_asleep = is_idle && (mode == Mode::Blocking || is_polled);

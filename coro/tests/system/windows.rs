@@ -60,13 +60,13 @@ pub fn raw(socket: &Stream) -> i32 {
 /// How many handles this process has open, once the threads that make calls for rings have ended:
 /// a system may keep an event for each thread that has used a socket (Wine does).
 pub fn descriptors() -> usize {
-    while threads("corio-io") < threads("\0") {
-        thread::sleep(Duration::from_millis(50));
-    }
     /// `SystemExtendedHandleInformation`: two words, of which the first is how many entries follow.
     const ALL_HANDLES: i32 = 64;
     /// Five words each; the second says whose handle it is.
     const WORDS: usize = 5;
+    while threads("corio-io") < threads("\0") {
+        thread::sleep(Duration::from_millis(50));
+    }
     let mut words = vec![0_usize; 1 << 16];
     loop {
         let (start, bytes) = (words.as_mut_ptr().cast(), size_of_val(&words[..]) as u32);
